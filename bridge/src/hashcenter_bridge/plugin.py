@@ -1,0 +1,38 @@
+"""What every plugin gets from the bridge, and what its block in the owner's file has in common.
+
+A plugin is one file with a class `Plugin` that has a nested pydantic `Config`. It is named by an entry
+point (`registry.py`) and loaded only when the owner's file names it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PluginConfig(BaseModel):
+    """Base of a plugin's own `Config`: unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plugin: str
+
+
+class ProgramConfig(PluginConfig):
+    """What runners and miners share: a name, and the GPUs they run on.
+
+    `gpus` is "all", or a list of ordinals or UUIDs as `hashcenter devices` prints them; an empty
+    list means that the program runs on the CPU.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    gpus: Literal["all"] | tuple[int | str, ...] = "all"
+
+
+@dataclass(frozen=True)
+class PluginContext:
+    """Where a plugin may write. `runtime` is private to the bridge's user and emptied at each start."""
+
+    state: Path
+    runtime: Path

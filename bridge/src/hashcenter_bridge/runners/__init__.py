@@ -1,0 +1,42 @@
+"""Programs that answer: OpenAI-compatible servers that the bridge starts, watches and can kill.
+
+Never in the bridge's own process: only a process's exit gives video memory back.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..child import ChildSpec
+from ..wire.messages import Model
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """Where a runner listens: `base_url` (with /v1), through a UNIX socket if one is named."""
+
+    base_url: str
+    unix_socket: Path | None = None
+    api_key: str | None = None
+
+
+class Runner(Protocol):
+    """One program that answers; `slots` is how many requests it works on at once.
+
+    `verify` checks the weights before every start and raises RunnerFault with a sentence when they
+    are missing or altered. `ready` says whether it can answer now (False while it loads).
+    """
+
+    name: str
+    plugin: str
+    gpus: tuple[str, ...]
+    slots: int
+    models: tuple[Model, ...]
+    upstream: Upstream
+    child: ChildSpec | None
+
+    async def verify(self) -> None: ...
+
+    async def ready(self) -> bool: ...
+
+    async def close(self) -> None: ...

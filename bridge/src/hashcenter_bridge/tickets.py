@@ -1,0 +1,116 @@
+"""Who waits for an answer: every request to the HTTP API holds a ticket until it is done.
+
+`http_api.py` opens a ticket and waits for its grant; the arbiter orders the tickets; `loop.py` grants
+them, once what stands in the way (a hashing miner, a loading model) is gone. Each stage is stamped.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import count
+
+
+class Priority(IntEnum):
+    """Who goes first: a person who waits, then a task, then a batch."""
+
+    VOICE = 0
+    TASK = 1
+    BATCH = 2
+
+
+class TicketRefused(Exception):
+    """The question cannot be answered now. `code` is stable, `text` is one sentence."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer took, as the runner counted it."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One request's place in the queue. `stamps` holds seconds of the clock per stage passed.
+
+    Stages: `opened`, `granted`, `first_token`, `closed`. `runner` is set with the grant.
+    """
+
+    id: int
+    priority: Priority
+    model: str | None
+    clock: Callable[[], float]
+    stamps: dict[str, float] = field(default_factory=dict)
+    usage: Usage | None = None
+    runner: str | None = None
+    refusal: TicketRefused | None = None
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is neither granted nor refused."""
+        return not self._settled.is_set()
+
+    def stamp(self, stage: str) -> None:
+        """Note that `stage` was reached now; the first note stays."""
+        self.stamps.setdefault(stage, self.clock())
+
+    def grant(self, runner: str) -> None:
+        """Let it go to `runner`."""
+        self.runner = runner
+        self.stamp("granted")
+        self._settled.set()
+
+    def refuse(self, code: str, text: str) -> None:
+        """Turn it away, with a reason."""
+        if self.waiting:
+            self.refusal = TicketRefused(code, text)
+            self._settled.set()
+
+    async def granted(self) -> str:
+        """Wait for the grant and return the runner's name. Raises TicketRefused."""
+        await self._settled.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.runner is not None
+        return self.runner
+
+
+class Tickets:
+    """All open tickets. `changed` wakes the loop; `closed` is told of each finished one."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+        closed: Callable[[Ticket], None],
+    ) -> None:
+        self._clock = clock
+        self._changed = changed
+        self._closed = closed
+        self._ids = count(1)
+        self.open: dict[int, Ticket] = {}
+
+    @contextmanager
+    def hold(self, priority: Priority, model: str | None) -> Iterator[Ticket]:
+        """Hold a ticket while a request lives; leaving (also by a hang-up) gives its place back."""
+        ticket = Ticket(next(self._ids), priority, model, self._clock)
+        ticket.stamp("opened")
+        self.open[ticket.id] = ticket
+        self._changed()
+        try:
+            yield ticket
+        finally:
+            ticket.stamp("closed")
+            del self.open[ticket.id]
+            self._closed(ticket)
+            self._changed()
