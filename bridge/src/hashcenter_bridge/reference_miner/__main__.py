@@ -1,6 +1,6 @@
-"""Start the reference miner: `hashcenter-miner` or `python -m hashcenter_bridge.reference_miner`."""
+"""Start the reference miner: `hashcenter-miner`, or this package run as a module."""
 
-from hashcenter_bridge.reference_miner.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hashcenter_bridge.reference_miner import bitcoin
+from . import bitcoin
 
 MAX_LINE_BYTES = 256 * 1024
 _MAX_EXTRANONCE_BYTES = 16
@@ -65,6 +65,11 @@ class Job:
     clean: bool
     extranonce: Extranonce
     target: int
+
+    @property
+    def difficulty_hashes(self) -> int:
+        """How many hashes a share takes on average."""
+        return bitcoin.expected_hashes(self.target)
 
     @property
     def extranonce2_count(self) -> int:

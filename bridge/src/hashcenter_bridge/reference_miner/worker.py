@@ -131,7 +131,8 @@ def main(nice: int, cpu_percent: float) -> None:
     # Ctrl-C reaches the whole process group; the miner is the one to answer it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    # Only root may become less nice than it was started.
+    os.setpriority(os.PRIO_PROCESS, 0, max(nice, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         Worker(sys.stdin.fileno(), sys.stdout.fileno(), cpu_percent / 100).run()
     except BrokenPipeError:

@@ -1,0 +1,1 @@
+"""Simulated devices and services: real servers on loopback, hostile on request."""
