@@ -6,6 +6,7 @@ headers with the same code, a share could be accepted and still be wrong.
 
 import random
 from dataclasses import dataclass, field
+from fractions import Fraction
 from hashlib import sha256
 
 _DIFFICULTY_1 = int("00000000ffff" + "0" * 52, 16)
@@ -82,8 +83,8 @@ class Template:
             raise ShareRefused(DUPLICATE)
         header = self.header(extranonce1 + extranonce2, claimed_time, int.from_bytes(nonce, "big"))
         value = int.from_bytes(twice(header)[::-1], "big")
-        # Multiplied out, so that no rounding of the target can favor the miner.
-        if value * self.difficulty > _DIFFICULTY_1:
+        # Exact, so that no rounding of the target can favor the miner.
+        if value * Fraction(self.difficulty) > _DIFFICULTY_1:
             raise ShareRefused(LOW_DIFFICULTY)
         self.seen.add(claim)
 

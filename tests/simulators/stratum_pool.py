@@ -27,6 +27,7 @@ MODES = ("normal", "silent", "reject", "refuse")
 UNAUTHORIZED, NOT_SUBSCRIBED, REJECTED = (24, "Unauthorized"), (25, "Not subscribed"), (20, "No")
 _KINDS = {STALE[0]: "stale", DUPLICATE[0]: "duplicate", LOW_DIFFICULTY[0]: "low_difficulty"}
 _EXTRANONCE1_BYTES = 4
+_JOBS_KEPT = 20
 
 
 @dataclass
@@ -195,6 +196,8 @@ class StratumPool:
     def _add_template(self) -> Template:
         template = self._maker.make(int(self._clock()), self._difficulty)
         self._templates[template.job_id] = template
+        if len(self._templates) > _JOBS_KEPT:
+            del self._templates[min(self._templates, key=lambda job_id: int(job_id, 16))]
         return template
 
     def _notify_all(self, *, clean: bool) -> None:
