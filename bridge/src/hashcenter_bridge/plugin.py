@@ -1,7 +1,9 @@
 """What every plugin gets from the bridge, and what its block in the owner's file has in common.
 
-A plugin is one file with a class `Plugin` that has a nested pydantic `Config`. It is named by an entry
-point (`registry.py`) and loaded only when the owner's file names it.
+A plugin is one file with a class `Plugin` that has a nested pydantic `Config`. It is named by an
+entry point (`registry.py`) and loaded only when the owner's file names it. It is made by
+`Plugin(config, context)` for devices and `Plugin(config, gpus, context)` for runners and miners,
+`gpus` being the UUIDs that the config's `gpus` stands for.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ class ProgramConfig(PluginConfig):
 
 @dataclass(frozen=True)
 class PluginContext:
-    """Where a plugin may write. `runtime` is private to the bridge's user and emptied at each start."""
+    """Where a plugin may write. `runtime` is private and emptied at each start."""
 
     state: Path
     runtime: Path

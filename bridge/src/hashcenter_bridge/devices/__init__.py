@@ -1,8 +1,8 @@
 """What draws watts: one driver per plugin, each with one or more devices.
 
 `probe()` finds the devices and says what they can do (published unchanged in `inventory`); `read()`
-looks at all of them once. The loop calls `read()` every `interval_s` in a task of the driver's own, so
-a driver may be slow without stalling anything else.
+looks at all of them once. The loop calls `read()` every `interval_s` in a task of the driver's own,
+so a driver may be slow without stalling anything else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ from ..wire.values import Readings
 class Sample:
     """One look at one device.
 
-    `energy_counter_j` is the hardware's own counter in joules, wherever it started; `energy.py` turns
-    it into `energy_kwh`. `foreign` lists processes on a GPU that the bridge did not start.
+    `energy_counter_j` is the hardware's own counter in joules, wherever it started; `energy.py`
+    turns it into `energy_kwh`. `foreign` lists processes on a GPU that the bridge did not start.
     """
 
     readings: Readings
@@ -28,27 +28,27 @@ class Sample:
 
 
 class Driver(Protocol):
-    """A family of devices.
-
-    `probe` raises PluginUnavailable when the family cannot work here at all. `read` returns a sample
-    or a fault for every device ever probed: one lost device never hides the others.
-    `set_power_limit` raises DeviceFault when it is refused; a return is no proof of an effect.
-    `on_event` is given a callback `(uid, code, text)` for what a device reports by itself.
-    """
+    """A family of devices, looked at every `interval_s` seconds."""
 
     interval_s: float
 
-    async def probe(self) -> Sequence[Device]: ...
+    async def probe(self) -> Sequence[Device]:
+        """Find the devices. Raises PluginUnavailable when the family cannot work here at all."""
 
-    async def read(self) -> Mapping[str, Sample | DeviceFault]: ...
+    async def read(self) -> Mapping[str, Sample | DeviceFault]:
+        """Return a sample or a fault for every device ever probed: none hides the others."""
 
-    async def set_power_limit(self, uid: str, power_w: float) -> None: ...
+    async def set_power_limit(self, uid: str, power_w: float) -> None:
+        """Set a limit; a return is no proof of an effect. Raises DeviceFault when refused."""
 
-    async def restart(self, uid: str) -> None: ...
+    async def restart(self, uid: str) -> None:
+        """Restart a device that can be. Raises DeviceFault when it cannot."""
 
     def own_processes(self, pids: Callable[[], frozenset[int]]) -> None:
         """Learn how to ask which processes are the bridge's own (all descendants)."""
 
-    def on_event(self, report: Callable[[str, str, str], None]) -> None: ...
+    def on_event(self, report: Callable[[str, str, str], None]) -> None:
+        """Learn whom to tell `(uid, code, text)` when a device reports something by itself."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of the devices, which stay as they are."""

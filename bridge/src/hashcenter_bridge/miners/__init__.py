@@ -23,20 +23,20 @@ class MinerReading:
 
 
 class Miner(Protocol):
-    """One mining program.
-
-    All three calls raise MinerFault when it does not answer. Pause and resume return when the
-    program said yes; what it really does is read afterwards.
-    """
+    """One mining program; every call raises MinerFault when it does not answer."""
 
     name: str
     gpus: tuple[str, ...]
     child: ChildSpec | None
 
-    async def read(self) -> MinerReading: ...
+    async def read(self) -> MinerReading:
+        """Return what it says of itself now."""
 
-    async def pause(self) -> None: ...
+    async def pause(self) -> None:
+        """Ask it to pause; a return means it said yes, what it does is read afterwards."""
 
-    async def resume(self) -> None: ...
+    async def resume(self) -> None:
+        """Ask it to hash again."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of it; the child is stopped by whoever started it."""

@@ -21,11 +21,7 @@ class Upstream:
 
 
 class Runner(Protocol):
-    """One program that answers; `slots` is how many requests it works on at once.
-
-    `verify` checks the weights before every start and raises RunnerFault with a sentence when they
-    are missing or altered. `ready` says whether it can answer now (False while it loads).
-    """
+    """One program that answers; `slots` is how many requests it works on at once."""
 
     name: str
     plugin: str
@@ -35,8 +31,11 @@ class Runner(Protocol):
     upstream: Upstream
     child: ChildSpec | None
 
-    async def verify(self) -> None: ...
+    async def verify(self) -> None:
+        """Check the weights, before every start. Raises RunnerFault when missing or altered."""
 
-    async def ready(self) -> bool: ...
+    async def ready(self) -> bool:
+        """Return whether it can answer now; False while it loads."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of it; the child is stopped by whoever started it."""

@@ -1,10 +1,10 @@
 """JSON in, frozen values out: how every message of the wire is written and read.
 
-Canonical source: bridge/src/hashcenter_bridge/wire. Receivers ignore fields they do not know and keep
-enum values they do not know as plain strings, so that both sides can be updated apart.
+Canonical source: bridge/src/hashcenter_bridge/wire. Receivers ignore fields they do not know and
+keep enum values they do not know as plain strings, so that both sides can be updated apart.
 """
 
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -38,11 +38,11 @@ def decode(model: type[ModelT], payload: str | bytes, limit: int = MAX_PAYLOAD_B
 
     Raises WireError when it is larger than `limit` bytes, is not JSON, or does not fit the model.
     """
-    return read(model.__pydantic_validator__, payload, limit)
+    return cast("ModelT", read(model.__pydantic_validator__, payload, limit))
 
 
 def read(reader: Any, payload: str | bytes, limit: int) -> Any:
-    """Return `payload` as `reader` (a pydantic validator or TypeAdapter) reads it, or raise WireError."""
+    """Return `payload` as `reader` (a pydantic validator) reads it, or raise WireError."""
     size = len(payload) if isinstance(payload, bytes) else len(payload.encode(errors="replace"))
     if size > limit:
         raise WireError(f"the message has {size} bytes; at most {limit} are read")

@@ -106,7 +106,8 @@ class Endpoint(WireModel):
 class Inventory(WireModel):
     """`inventory`: what the rig consists of and what its owner allows.
 
-    `control_refused` says in a sentence why requests would be refused even though the owner allows them.
+    `control_refused` says in a sentence why requests would be refused even though the owner allows
+    them.
     """
 
     boot_id: Name
@@ -184,7 +185,7 @@ class Health(WireModel):
 
 
 class RigState(WireModel):
-    """`state`: the heartbeat. Watts and energy are the whole machine's, power supply loss included."""
+    """`state`: the heartbeat. Watts and energy are the whole machine's, at the wall."""
 
     boot_id: Name
     tick: Seconds
@@ -288,8 +289,9 @@ _ANY_REQUEST: Final[TypeAdapter[AnyRequest]] = TypeAdapter(AnyRequest)
 
 
 def decode_request(payload: str | bytes) -> AnyRequest:
-    """Return the request in `payload`. Raises WireError as `decode` does, also for an unknown kind."""
-    return read(_ANY_REQUEST, payload, MAX_REQUEST_BYTES)
+    """Return the request in `payload`; raises WireError, also for an unknown kind."""
+    request: AnyRequest = read(_ANY_REQUEST, payload, MAX_REQUEST_BYTES)
+    return request
 
 
 class Response(WireModel):

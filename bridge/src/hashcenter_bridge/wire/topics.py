@@ -26,15 +26,15 @@ BASE: Final = "hashcenter/v1"
 RIG_PATTERN: Final = r"^[a-z0-9](?:[a-z0-9_-]{0,30}[a-z0-9])?$"
 UID_PATTERN: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,62}[A-Za-z0-9])?$"
 
-MessageT = TypeVar("MessageT", bound=WireModel)
+MessageT_co = TypeVar("MessageT_co", bound=WireModel, covariant=True)
 
 
 @dataclass(frozen=True)
-class Topic(Generic[MessageT]):
+class Topic(Generic[MessageT_co]):
     """One topic of a rig: `retained` says whether the broker keeps it, `expiry_s` for how long."""
 
     name: str
-    message: type[MessageT]
+    message: type[MessageT_co]
     retained: bool
     expiry_s: int | None = None
     per_device: bool = False
@@ -63,7 +63,9 @@ HOUSE_FILTERS: Final = tuple(
     topic.of("+", "+" if topic.per_device else None) for topic in SAID_BY_RIG
 )
 
-_BY_NAME: Final = {topic.name: topic for topic in (*SAID_BY_RIG, REQUEST)}
+_BY_NAME: Final[dict[str, Topic[WireModel]]] = {
+    topic.name: topic for topic in (*SAID_BY_RIG, REQUEST)
+}
 _RIG: Final = re.compile(RIG_PATTERN)
 _UID: Final = re.compile(UID_PATTERN)
 

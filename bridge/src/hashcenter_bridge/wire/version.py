@@ -6,7 +6,8 @@ Canonical source: bridge/src/hashcenter_bridge/wire. The copy in the integration
 
 from typing import Final
 
-#: What this code speaks. Fields are added within a version; a removed or re-typed field is a new one.
+#: What this code speaks. Fields are added within a version; a removed or re-typed field is a new
+#: one.
 PROTOCOL: Final = 1
 
 #: The oldest version this code still understands (N and N-1).

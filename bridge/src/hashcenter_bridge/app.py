@@ -1,0 +1,229 @@
+r"""Puts the bridge together and runs it: the only module that knows every other.
+
+drivers -> metering \                      / line (MQTT)
+miners, runners ----- rig -> loop (decides) -
+HTTP API -> tickets /                        \ children, limits
+"""
+
+import asyncio
+import logging
+import shutil
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from . import __version__, build, control, key, process
+from .answers import Answers
+from .arbiter.types import Rules, State
+from .config import Config, HttpConfig, Source
+from .errors import BridgeError, ConfigError
+from .first_question import ask_once
+from .http_api import create_app
+from .loop import Loop
+from .metering import Metering
+from .metrics import exposition
+from .mqtt import Line
+from .plugin import PluginContext
+from .programs import MinerProgram, RunnerProgram
+from .rig import Rig
+from .store import Store, make_folder
+from .tickets import Tickets
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def boot_clock() -> Callable[[], float]:
+    """Return a clock of seconds since now that counts suspended time and never jumps."""
+    start = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: time.clock_gettime(time.CLOCK_BOOTTIME) - start
+
+
+def rules_of(config: Config) -> Rules:
+    """Return the owner's rules as the arbiter reads them."""
+    rig = config.rig
+    return Rules(
+        heater=rig.id,
+        max_w=rig.max_w,
+        safe_w=rig.safe_w,
+        base_w=rig.base_w,
+        psu_efficiency=rig.psu_efficiency,
+        coast_s=rig.coast_s,
+        max_temp_c=rig.max_temp_c,
+        allow_control=rig.allow_control,
+        max_waiting=config.http.max_waiting,
+    )
+
+
+async def assemble(config: Config, source: Source, clock: Callable[[], float]) -> Loop:
+    """Make everything and probe the devices. Raises BridgeError with a sentence for the owner."""
+    state = make_folder(config.rig.state_folder, "state_folder")
+    runtime = make_folder(config.rig.runtime_folder, "runtime_folder")
+    programs = runtime / "programs"
+    shutil.rmtree(programs, ignore_errors=True)
+    context = PluginContext(state, make_folder(programs, "runtime_folder"))
+    store = Store(state, runtime, clock)
+    rules = rules_of(config)
+    loop_of: list[Loop] = []
+
+    def changed() -> None:
+        if loop_of:
+            loop_of[0].wake()
+
+    metering = Metering(build.drivers(config, source, context), rules, store, clock, changed)
+    await metering.probe()
+    devices = [watched.device for watched in metering.watched.values()]
+
+    def joules(runner: str) -> float | None:
+        program = next(one for one in rig.runners if one.runner.name == runner)
+        used = [metering.watched[uid].meter.kwh for uid in program.runner.gpus or metering.watched]
+        return sum(used) * 3_600_000 if used else None
+
+    answers = Answers(store.kept.totals, joules)
+    rig = Rig(
+        config=config,
+        version=__version__,
+        boot_id=uuid.uuid4().hex[:12],
+        clock=clock,
+        rules=rules,
+        store=store,
+        metering=metering,
+        miners=[
+            MinerProgram(miner, clock, changed)
+            for miner in build.miners(config, source, context, devices)
+        ],
+        runners=[
+            RunnerProgram(runner, clock, changed)
+            for runner in build.runners(config, source, context, devices)
+        ],
+        tickets=Tickets(clock, changed, answers.closed),
+        answers=answers,
+        state=State(stopped=store.kept.stopped, adopted_until=clock() + config.rig.coast_s),
+        url=_url(config.http),
+    )
+    loop = Loop(rig)
+    loop_of.append(loop)
+    for driver in metering.drivers:
+        driver.own_processes(process.own_pids)
+        driver.on_event(loop.device_event)
+    return loop
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _url(http: HttpConfig) -> str | None:
+    if not http.enabled:
+        return None
+    if http.url:
+        return http.url
+    everywhere = _is_address(http.listen) and ip_address(http.listen).is_unspecified
+    host = socket.gethostname() if everywhere else http.listen
+    return f"http://{f'[{host}]' if ':' in host else host}:{http.port}"
+
+
+async def _serve(
+    app: web.Application, make_site: Callable[[web.AppRunner], web.BaseSite]
+) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+    await runner.setup()
+    await make_site(runner).start()
+    return runner
+
+
+async def _serve_people(loop: Loop) -> web.AppRunner | None:
+    """Open the HTTP API. Raises ConfigError when its address cannot be had."""
+    rig, http = loop.rig, loop.rig.config.http
+    if not http.enabled:
+        return None
+    secret = key.read_or_make(rig.config.rig.state_folder)
+    app = create_app(
+        tickets=rig.tickets,
+        runners={program.runner.name: program.runner for program in rig.runners},
+        key=lambda: secret,
+        metrics=partial(exposition, rig),
+        health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
+    )
+    try:
+        return await _serve(app, lambda runner: web.TCPSite(runner, http.listen, http.port))
+    except OSError as err:
+        raise ConfigError(
+            f"[http] {http.listen}:{http.port} cannot be opened ({err.strerror or err}): "
+            "another program has it, or this machine has no such address"
+        ) from None
+
+
+async def run(config: Config, source: Source) -> None:
+    """Run the bridge until SIGTERM or SIGINT. Raises BridgeError when it cannot start."""
+    loop = await assemble(config, source, boot_clock())
+    rig = loop.rig
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    line = Line(
+        config.mqtt,
+        config.rig.id,
+        rig.boot_id,
+        heard=lambda payload, retained: loop.heard(payload, retained=retained),
+        connected=loop.connected,
+        born=loop.connected,
+    )
+    socket_path = config.rig.runtime_folder / control.SOCKET
+    socket_path.unlink(missing_ok=True)
+    people = await _serve_people(loop)
+    owner = await _serve(
+        control.create_app(loop), lambda runner: web.UnixSite(runner, str(socket_path))
+    )
+    socket_path.chmod(0o600)
+    loop.line = line
+    _LOGGER.info(
+        "rig %s: %s devices, %s runners, %s miners; control is %s",
+        config.rig.id,
+        len(rig.metering.watched),
+        len(rig.runners),
+        len(rig.miners),
+        "on" if config.rig.allow_control else "off (allow_control)",
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(work, name=name)
+                for name, work in (
+                    ("metering", rig.metering.run()),
+                    ("loop", loop.run()),
+                    *((f"read {one.miner.name}", one.run()) for one in rig.miners),
+                    *((f"watch {one.runner.name}", one.run()) for one in rig.runners),
+                    *((f"measure {one.runner.name}", ask_once(one, rig)) for one in rig.runners),
+                )
+            ]
+            talking = tasks.create_task(line.run(), name="line")
+            await stop.wait()
+            _LOGGER.info("stopping; ASICs stay as they are, our own programs end")
+            await line.close()
+            for task in (*background, talking):
+                task.cancel()
+    finally:
+        await _end(loop, people, owner)
+        socket_path.unlink(missing_ok=True)
+
+
+async def _end(loop: Loop, people: web.AppRunner | None, owner: web.AppRunner) -> None:
+    """Let go of everything; what fails to stop must not keep the rest from stopping."""
+    rig = loop.rig
+    parts = [*(one.close() for one in rig.miners), *(one.close() for one in rig.runners)]
+    parts += [server.cleanup() for server in (people, owner) if server]
+    for result in await asyncio.gather(*parts, return_exceptions=True):
+        if isinstance(result, Exception) and not isinstance(result, BridgeError):
+            _LOGGER.warning("while stopping: %r", result)
+    await rig.metering.close()
+    rig.store.save()

@@ -1,0 +1,110 @@
+"""People who wait for an answer: which ticket goes where, and which miners must give way.
+
+Tickets are served by priority, then by age. A miner gives way while a question that outranks it is
+open on a device they share, and a little longer (`resume_after_s`), so that it does not flap.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ..wire.values import Favor
+from .types import MinerSeen, Rules, RunnerSeen, Running, Seen, State, TicketSeen, TicketWanted
+
+#: The lowest priority (highest number) that still pauses hashing, by favor: voice, task, batch.
+_PAUSES_HASHING: Mapping[str, int] = {Favor.INFERENCE: 2, Favor.BALANCED: 1, Favor.HASHING: 0}
+
+
+def _shares_device(runner: RunnerSeen, miner: MinerSeen) -> bool:
+    """Programs without devices of their own share the processor."""
+    if not runner.devices or not miner.devices:
+        return not runner.devices and not miner.devices
+    return bool(set(runner.devices) & set(miner.devices))
+
+
+def _candidates(ticket: TicketSeen, runners: Sequence[RunnerSeen]) -> list[RunnerSeen]:
+    named = [runner for runner in runners if ticket.model in runner.models]
+    return named or list(runners)
+
+
+def giving_way(
+    state: State, seen: Seen, favor: Favor | str, rules: Rules, now: float
+) -> Mapping[str, float]:
+    """Return until when each miner gives way to people; a miner that need not is absent."""
+    lowest = _PAUSES_HASHING.get(favor, 1)
+    until = {name: at for name, at in state.people_until.items() if at > now}
+    for ticket in seen.tickets:
+        if ticket.priority > lowest:
+            continue
+        runners = [
+            runner
+            for runner in _candidates(ticket, seen.runners)
+            if (
+                runner.name == ticket.runner
+                if ticket.runner
+                else runner.running is not Running.FAILED
+            )
+        ]
+        for miner in seen.miners:
+            if any(_shares_device(runner, miner) for runner in runners):
+                until[miner.name] = now + rules.resume_after_s
+    return until
+
+
+def tickets(
+    state: State, seen: Seen, rules: Rules, yielding: Mapping[str, float], now: float
+) -> Mapping[int, TicketWanted]:
+    """Return what happens to each ticket that is not granted yet."""
+    decided: dict[int, TicketWanted] = {}
+    taken = {runner.name: 0 for runner in seen.runners}
+    for ticket in seen.tickets:
+        if ticket.runner in taken:
+            taken[ticket.runner] += 1
+    waiting = sorted(
+        (ticket for ticket in seen.tickets if ticket.runner is None),
+        key=lambda ticket: (ticket.priority, ticket.opened_at, ticket.id),
+    )
+    for place, ticket in enumerate(waiting):
+        if state.stopped:
+            decided[ticket.id] = TicketWanted("", code="stopped")
+        elif place >= rules.max_waiting:
+            decided[ticket.id] = TicketWanted("", code="queue_full")
+        else:
+            decided[ticket.id] = _one(ticket, seen, rules, yielding, taken, now)
+        granted = decided[ticket.id].runner
+        if granted:
+            taken[granted] += 1
+    return decided
+
+
+def _one(
+    ticket: TicketSeen,
+    seen: Seen,
+    rules: Rules,
+    yielding: Mapping[str, float],
+    taken: Mapping[str, int],
+    now: float,
+) -> TicketWanted:
+    runners = _candidates(ticket, seen.runners)
+    waited_s = now - ticket.opened_at
+    ready = [runner for runner in runners if runner.running is Running.ACTIVE]
+    if not ready:
+        if (
+            any(runner.running is not Running.FAILED for runner in runners)
+            and waited_s < rules.load_patience_s
+        ):
+            return TicketWanted("the model is being loaded")
+        why = next((runner.why for runner in runners if runner.why), "no runner is configured")
+        return TicketWanted(why, code="not_available")
+    free = [runner for runner in ready if taken[runner.name] < runner.slots]
+    if not free:
+        return TicketWanted("another question is being answered")
+    runner = min(free, key=lambda runner: taken[runner.name])
+    in_the_way = [
+        miner.name
+        for miner in seen.miners
+        if miner.name in yielding
+        and miner.running in (Running.ACTIVE, Running.STARTING)
+        and _shares_device(runner, miner)
+    ]
+    if in_the_way and waited_s < rules.pause_patience_s:
+        return TicketWanted(f"waiting for {in_the_way[0]} to pause")
+    return TicketWanted("granted", runner=runner.name)

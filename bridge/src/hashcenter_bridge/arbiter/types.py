@@ -1,0 +1,205 @@
+"""What the arbiter is shown, what it remembers, and what it wants, each with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ..wire.values import Effect, Favor, LeasePhase
+
+
+class Running(StrEnum):
+    """Where a program stands."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the rig's owner wrote down; nothing that comes over the wire widens it.
+
+    `max_w`, `safe_w` and `base_w` are watts at the wall. `safe_w` is what the heater may draw when
+    nobody leases it. Loss: wall watts = devices / `psu_efficiency` + `base_w`.
+    """
+
+    heater: str
+    max_w: float
+    safe_w: float = 0.0
+    base_w: float = 0.0
+    psu_efficiency: float = 1.0
+    coast_s: float = 1800.0
+    max_temp_c: float = 85.0
+    allow_control: bool = False
+    resume_after_s: float = 3.0
+    pause_patience_s: float = 3.0
+    load_patience_s: float = 120.0
+    max_waiting: int = 16
+
+
+@dataclass(frozen=True)
+class DeviceSeen:
+    """A device now. `min_w`..`max_w` is its power limit's range; `adjustable` is False without one.
+
+    `age_s` is the age of its last own reading; `foreign` says that somebody else's program is on
+    it.
+    """
+
+    uid: str
+    idle_w: float
+    min_w: float
+    max_w: float
+    adjustable: bool
+    power_w: float | None
+    limit_w: float | None
+    temp_c: float | None
+    age_s: float
+    settle_s: float = 15.0
+    foreign: bool = False
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class MinerSeen:
+    """A mining program; `devices` are what it hashes on, `owned` if the bridge may start it."""
+
+    name: str
+    devices: tuple[str, ...]
+    owned: bool
+    running: Running
+    pool_connected: bool | None = None
+    hash_rate_hs: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class RunnerSeen:
+    """An answering program; `models` are the ids it serves."""
+
+    name: str
+    devices: tuple[str, ...]
+    running: Running
+    slots: int
+    models: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class TicketSeen:
+    """A question; `runner` is where it was granted, None while it waits. 0 goes first."""
+
+    id: int
+    priority: int
+    opened_at: float
+    model: str | None = None
+    runner: str | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything the arbiter is shown at once."""
+
+    devices: tuple[DeviceSeen, ...] = ()
+    miners: tuple[MinerSeen, ...] = ()
+    runners: tuple[RunnerSeen, ...] = ()
+    tickets: tuple[TicketSeen, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Watts for the heater. Active until `ends_at`, coasting until `safe_at`, then over."""
+
+    controller: str
+    power_w: float
+    cap_w: float | None
+    favor: Favor | str
+    ends_at: float
+    safe_at: float
+
+    def phase(self, now: float) -> LeasePhase | None:
+        """Return where it is between its two ends, None when it is over."""
+        if now < self.ends_at:
+            return LeasePhase.ACTIVE
+        return LeasePhase.COASTING if now < self.safe_at else None
+
+
+@dataclass(frozen=True)
+class Track:
+    """How a device follows its target: see `effect.py`."""
+
+    target_w: float
+    since: float
+    from_w: float | None
+    from_limit_w: float | None
+    from_hash_hs: float | None
+    effect: Effect = Effect.SETTLING
+    failures: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """What the arbiter remembers from one decision to the next.
+
+    `adopted_until`: after a start, what already runs is kept as it is until then or the first
+    lease. `cooling` names devices that were too hot. `people_until`: hashing stays paused a little
+    after an answer.
+    """
+
+    lease: Lease | None = None
+    stopped: bool = False
+    adopted_until: float = 0.0
+    people_until: Mapping[str, float] = field(default_factory=dict)
+    cooling: frozenset[str] = frozenset()
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceWanted:
+    """A device's power limit (None: leave it) and what it should draw at most because of it."""
+
+    limit_w: float | None
+    target_w: float | None
+    effect: Effect | None
+    since: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ProgramWanted:
+    """What a program should be; None leaves it as it is."""
+
+    running: Running | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class TicketWanted:
+    """A question's fate now: granted to `runner`, refused with `code`, or (neither) it waits."""
+
+    reason: str
+    runner: str | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class HeaterWanted:
+    """What the heater aims at, at the wall, what it could be asked for now, and why."""
+
+    target_w: float | None
+    effect: Effect | None
+    reason: str
+    available_w: float
+    available_why: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The whole decision."""
+
+    heater: HeaterWanted
+    devices: Mapping[str, DeviceWanted]
+    miners: Mapping[str, ProgramWanted]
+    runners: Mapping[str, ProgramWanted]
+    tickets: Mapping[int, TicketWanted]

@@ -1,0 +1,111 @@
+"""Makes what the owner's file names: drivers, then runners and miners on the GPUs found."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from .config import Config, Source, explain
+from .devices import Driver
+from .errors import PluginUnavailable
+from .miners import Miner
+from .plugin import PluginConfig, PluginContext, ProgramConfig
+from .registry import Family, load
+from .runners import Runner
+from .wire.messages import Device
+from .wire.values import DeviceKind
+
+_BLOCKS: Mapping[Family, str] = {"devices": "device", "runners": "runner", "miners": "miner"}
+
+
+def _checked(
+    family: Family, index: int, block: dict[str, Any], source: Source
+) -> tuple[Any, PluginConfig]:
+    """Return a block's plugin class and its validated config. Raises ConfigError with the line."""
+    where = (_BLOCKS[family], index)
+    name = block.get("plugin")
+    if not isinstance(name, str):
+        raise source.error((*where, "plugin"), 'each block names its plugin: plugin = "..."')
+    plugin = load(family, name)
+    try:
+        return plugin, plugin.Config.model_validate(block)
+    except ValidationError as err:
+        raise explain(source, where, err) from None
+
+
+def drivers(config: Config, source: Source, context: PluginContext) -> list[Driver]:
+    """Return a driver for each `[[device]]`."""
+    made: list[Driver] = []
+    for index, block in enumerate(config.device):
+        plugin, settings = _checked("devices", index, block, source)
+        made.append(plugin(settings, context))
+    return made
+
+
+def runners(
+    config: Config, source: Source, context: PluginContext, devices: Sequence[Device]
+) -> list[Runner]:
+    """Return a runner for each `[[runner]]`."""
+    return [
+        plugin(settings, gpus, context)
+        for plugin, settings, gpus in _programs("runners", config.runner, source, devices)
+    ]
+
+
+def miners(
+    config: Config, source: Source, context: PluginContext, devices: Sequence[Device]
+) -> list[Miner]:
+    """Return a miner for each `[[miner]]`."""
+    return [
+        plugin(settings, gpus, context)
+        for plugin, settings, gpus in _programs("miners", config.miner, source, devices)
+    ]
+
+
+def _programs(
+    family: Family, blocks: Sequence[dict[str, Any]], source: Source, devices: Sequence[Device]
+) -> list[tuple[Any, ProgramConfig, tuple[str, ...]]]:
+    made: list[tuple[Any, ProgramConfig, tuple[str, ...]]] = []
+    for index, block in enumerate(blocks):
+        plugin, settings = _checked(family, index, block, source)
+        assert isinstance(settings, ProgramConfig)
+        where = (_BLOCKS[family], index)
+        if settings.name in {other.name for _, other, _ in made}:
+            raise source.error((*where, "name"), f"two blocks are named {settings.name!r}")
+        made.append((plugin, settings, _gpus(settings, (*where, "gpus"), source, devices)))
+    return made
+
+
+def _gpus(
+    settings: ProgramConfig,
+    where: tuple[int | str, ...],
+    source: Source,
+    devices: Sequence[Device],
+) -> tuple[str, ...]:
+    found = [device for device in devices if device.kind is DeviceKind.GPU]
+    if settings.gpus == "all":
+        return tuple(device.uid for device in found)
+    names = {str(device.ordinal): device.uid for device in found}
+    names |= {device.uid: device.uid for device in found}
+    for gpu in settings.gpus:
+        if str(gpu) not in names:
+            known = ", ".join(f"{device.ordinal} ({device.uid})" for device in found) or "none"
+            raise source.error(where, f"there is no GPU {gpu!r} here (found: {known})")
+    return tuple(names[str(gpu)] for gpu in settings.gpus)
+
+
+def check(config: Config, source: Source) -> None:
+    """Validate every block without touching a device. Raises ConfigError or PluginUnavailable."""
+    blocks: tuple[tuple[Family, tuple[dict[str, Any], ...]], ...] = (
+        ("devices", config.device),
+        ("runners", config.runner),
+        ("miners", config.miner),
+    )
+    for family, listed in blocks:
+        for index, block in enumerate(listed):
+            _checked(family, index, block, source)
+    if not config.device:
+        raise PluginUnavailable(
+            f"{source.path}: no [[device]] is named, so there is nothing to measure; "
+            'add one, for example plugin = "nvml"'
+        )

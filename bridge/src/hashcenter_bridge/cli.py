@@ -1,0 +1,207 @@
+"""The command `hashcenter`: run the bridge, and ask about the rig it runs on.
+
+Every mistake of a person ends here as one sentence on stderr and exit code 2, failures of the
+machine as exit code 1; no traceback reaches anybody.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from . import __version__, app, build, config, control, doctor, key
+from .config import Config, Source
+from .errors import BridgeError, ConfigError, RunnerFault
+from .metering import Metering
+from .plugin import PluginContext
+from .registry import Family, names
+from .store import Store, make_folder
+from .wire import schema
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return int(asked.command(asked) or 0)
+    except ConfigError as err:
+        print(f"hashcenter: {err}", file=sys.stderr)
+        return 2
+    except BridgeError as err:
+        print(f"hashcenter: {err}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hashcenter",
+        description="Measures a rig, heats with its miners, answers with its own model.",
+    )
+    parser.add_argument("--version", action="version", version=f"hashcenter {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int | None], text: str
+    ) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        if name != "schema":
+            sub.add_argument(
+                "--config",
+                type=Path,
+                metavar="FILE",
+                help="the owner's file (default: ./hashcenter.toml, then /etc/hashcenter/)",
+            )
+        return sub
+
+    add("run", _run, "run the bridge until it is told to stop")
+    check = add("doctor", _doctor, "check this rig and say what to repair")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    show_key = add("key", _key, "print the key that Home Assistant asks for")
+    show_key.add_argument("--renew", action="store_true", help="make a new key first")
+    add("devices", _devices, "list the devices that the configured plugins find")
+    add("models", _models, "list the configured models and check their weights")
+    stop = add("stop", _stop, "stop everything that draws watts, until it is released")
+    stop.add_argument("--release", action="store_true", help="release an earlier stop")
+    add("unpair", _unpair, "forget the house this rig obeys")
+    add("schema", _schema, "print the JSON Schema of the owner's file and of the wire")
+    return parser
+
+
+def _load(asked: argparse.Namespace) -> tuple[Config, Source]:
+    settings, source = config.load(config.find(asked.config))
+    logging.basicConfig(
+        level=settings.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    return settings, source
+
+
+def _run(asked: argparse.Namespace) -> None:
+    settings, source = _load(asked)
+    build.check(settings, source)
+    os.umask(0o077)
+    asyncio.run(app.run(settings, source))
+
+
+def _doctor(asked: argparse.Namespace) -> int:
+    return asyncio.run(doctor.examine(config.find(asked.config), as_json=asked.json))
+
+
+def _key(asked: argparse.Namespace) -> None:
+    settings, _ = _load(asked)
+    folder = make_folder(settings.rig.state_folder, "state_folder")
+    print(key.renew(folder) if asked.renew else key.read_or_make(folder))
+    if asked.renew:
+        print("The new key holds once the bridge is started again.", file=sys.stderr)
+
+
+async def _probed(settings: Config, source: Source) -> Metering:
+    """Probe the devices without touching the running bridge's files."""
+    nowhere = Path(os.devnull).parent / "hashcenter-no-such-folder"
+    store = Store(nowhere, nowhere, lambda: 0.0)
+    known = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
+    store.kept.ordinals = known.kept.ordinals
+    context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
+    metering = Metering(
+        build.drivers(settings, source, context),
+        app.rules_of(settings),
+        store,
+        lambda: 0.0,
+        lambda: None,
+    )
+    await metering.probe()
+    for driver in metering.drivers:
+        await metering.look(driver)
+    return metering
+
+
+def _devices(asked: argparse.Namespace) -> None:
+    settings, source = _load(asked)
+    build.check(settings, source)
+
+    async def show() -> None:
+        metering = await _probed(settings, source)
+        for uid, watched in metering.watched.items():
+            device, limit = watched.device, watched.device.capabilities.power_limit
+            power_w = watched.readings.power_w
+            knob = f"limit {limit.min_w:.0f}-{limit.max_w:.0f} W" if limit else "no power limit"
+            draws = f"{power_w:.0f} W now" if power_w is not None else "watts unknown"
+            print(f"{device.kind} {device.ordinal}  {device.model or device.name}  {draws}, {knob}")
+            print(f"       {uid}")
+        await metering.close()
+
+    asyncio.run(show())
+
+
+def _models(asked: argparse.Namespace) -> int:
+    settings, source = _load(asked)
+    build.check(settings, source)
+    context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
+
+    async def show() -> int:
+        metering = await _probed(settings, source)
+        devices = [watched.device for watched in metering.watched.values()]
+        failed = 0
+        for runner in build.runners(settings, source, context, devices):
+            try:
+                await runner.verify()
+                verdict = "ok"
+            except RunnerFault as fault:
+                verdict, failed = fault.text, 1
+            for model in runner.models:
+                size_mb = (model.size_bytes or 0) / 1e6
+                print(f"{model.id}  {size_mb:.0f} MB  ({runner.name}): {verdict}")
+            await runner.close()
+        await metering.close()
+        return failed
+
+    return asyncio.run(show())
+
+
+def _stop(asked: argparse.Namespace) -> None:
+    settings, _ = _load(asked)
+    action = "/release" if asked.release else "/stop"
+    if control.ask(settings.rig.runtime_folder, "POST", action) is None:
+        # The latch is kept on disk, so a bridge that is started later finds it.
+        store = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
+        store.kept.stopped = not asked.release
+        store.save()
+        if store.failure:
+            raise BridgeError(store.failure)
+        print("The bridge does not run; it will find this when it starts.")
+    print("Released." if asked.release else "Stopped, until `hashcenter stop --release`.")
+
+
+def _unpair(asked: argparse.Namespace) -> None:
+    settings, _ = _load(asked)
+    answer = control.ask(settings.rig.runtime_folder, "POST", "/unpair")
+    if answer is None:
+        store = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
+        store.kept.controller = None
+        store.save()
+    print("The next house that asks is obeyed.")
+
+
+def _schema(_: argparse.Namespace) -> None:
+    families: tuple[Family, ...] = ("devices", "runners", "miners")
+    plugins = {family: names(family) for family in families}
+    print(
+        json.dumps(
+            {"wire": schema.wire(), "config": Config.model_json_schema(), "plugins": plugins},
+            indent=2,
+            sort_keys=True,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The owner's file: one TOML file, read once, every mistake named with its line.
+
+Each plugin validates its own block with its own `Config`; this module knows only the common part.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ConfigError
+from .wire.topics import RIG_PATTERN
+
+DEFAULT_PATHS = (Path("hashcenter.toml"), Path("/etc/hashcenter/hashcenter.toml"))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RigConfig(_Section):
+    """`[rig]`: who this rig is, and the owner's limits, in watts of the machine at the wall."""
+
+    id: str = Field(pattern=RIG_PATTERN)
+    name: str = Field(default="", max_length=60)
+    allow_control: bool = False
+    max_w: float = Field(default=1500.0, gt=0, le=20_000)
+    safe_w: float = Field(default=0.0, ge=0)
+    base_w: float = Field(default=0.0, ge=0, le=2_000)
+    psu_efficiency: float = Field(default=0.92, ge=0.5, le=1.0)
+    unattended_w: float | None = Field(default=None, ge=0)
+    max_temp_c: float = Field(default=85.0, ge=40, le=110)
+    coast_s: float = Field(default=1800.0, ge=0, le=1800)
+    state_folder: Path = Path("/var/lib/hashcenter")
+    runtime_folder: Path = Path("/run/hashcenter")
+
+
+class MqttConfig(_Section):
+    """`[mqtt]`: the house's broker. The password comes from a file or HASHCENTER_MQTT_PASSWORD."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65_535)
+    username: str | None = None
+    password_file: Path | None = None
+    keepalive_s: int = Field(default=15, ge=5, le=300)
+
+    def password(self) -> str | None:
+        """Return the broker's password. Raises ConfigError when its file cannot be read."""
+        if self.password_file is None:
+            return os.environ.get("HASHCENTER_MQTT_PASSWORD")
+        try:
+            return self.password_file.read_text().strip()
+        except OSError as err:
+            raise ConfigError(
+                f"[mqtt] password_file: {self.password_file} cannot be read ({err.strerror})"
+            ) from None
+
+
+class HttpConfig(_Section):
+    """`[http]`: the API that answers. `url` is how the house reaches it, if not by `listen`."""
+
+    enabled: bool = True
+    listen: str = "127.0.0.1"
+    port: int = Field(default=8420, ge=0, le=65_535)
+    url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    max_waiting: int = Field(default=16, ge=1, le=1000)
+
+
+class LogConfig(_Section):
+    """`[log]`: how much the bridge says."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(_Section):
+    """The whole file. Plugin blocks stay raw here: `[[device]]`, `[[runner]]`, `[[miner]]`."""
+
+    rig: RigConfig
+    mqtt: MqttConfig = MqttConfig()
+    http: HttpConfig = HttpConfig()
+    log: LogConfig = LogConfig()
+    device: tuple[dict[str, Any], ...] = ()
+    runner: tuple[dict[str, Any], ...] = ()
+    miner: tuple[dict[str, Any], ...] = ()
+
+
+class Source:
+    """The text of the file, for sentences that name the line."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self._lines = text.splitlines()
+
+    def error(self, location: tuple[int | str, ...], message: str) -> ConfigError:
+        """Return a ConfigError that names file, line and key of `location`."""
+        line = self._line(location)
+        key = ".".join(str(part) for part in location if isinstance(part, str)) or "the file"
+        return ConfigError(f"{self.path}{f', line {line}' if line else ''}: {key}: {message}")
+
+    def _line(self, location: tuple[int | str, ...]) -> int | None:
+        """Find the line of a key, else that of its table; TOML readers do not tell."""
+        table = str(location[0]) if location else ""
+        nth = location[1] if len(location) > 1 and isinstance(location[1], int) else 0
+        key = next((str(part) for part in reversed(location[1:]) if isinstance(part, str)), None)
+        current, seen, header = "", -1, None
+        for number, line in enumerate(self._lines, 1):
+            found = re.match(r"\s*\[\[?\s*([\w.-]+)", line)
+            if found:
+                current = found[1].split(".")[0]
+                if found[1] == table:
+                    seen += 1
+                    header = number if seen == nth else header
+            elif key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                if current == table and max(seen, 0) == nth:
+                    return number
+            elif not key and re.match(rf"\s*{re.escape(table)}\s*=", line) and not current:
+                return number
+        return header
+
+
+def explain(source: Source, prefix: tuple[int | str, ...], err: ValidationError) -> ConfigError:
+    """Return the first problem of `err` as one sentence; `prefix` is where its block stands."""
+    first = err.errors(include_url=False)[0]
+    location = (*prefix, *first["loc"])
+    if first["type"] == "extra_forbidden":
+        return source.error(
+            location, "this key is not known; see `hashcenter schema` for those that are"
+        )
+    if first["type"] == "missing":
+        return source.error(location, "this key is needed and is not there")
+    given = str(first.get("input"))
+    shown = f" (it is {given[:60]!r})" if len(given) < 200 else ""
+    return source.error(location, f"{first['msg'][0].lower()}{first['msg'][1:]}{shown}")
+
+
+def find(path: Path | None) -> Path:
+    """Return the file to read. Raises ConfigError naming where it was looked for."""
+    if path is not None:
+        return path
+    for candidate in DEFAULT_PATHS:
+        if candidate.exists():
+            return candidate
+    looked = " and ".join(str(candidate) for candidate in DEFAULT_PATHS)
+    raise ConfigError(f"no configuration found: looked for {looked}; name one with --config FILE")
+
+
+def load(path: Path) -> tuple[Config, Source]:
+    """Read the owner's file. Raises ConfigError for anything wrong with it, in one sentence."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read ({err.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not text in UTF-8") from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(f"{path}: not valid TOML: {err}") from None
+    source = Source(path, text)
+    try:
+        return Config.model_validate(raw), source
+    except ValidationError as err:
+        raise explain(source, (), err) from None

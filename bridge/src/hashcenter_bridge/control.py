@@ -1,0 +1,76 @@
+"""The owner's hand on the running bridge: a private UNIX socket for `hashcenter stop` and friends.
+
+Whoever may write to the runtime folder may stop the rig; nothing of this is reachable from a
+network.
+"""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from .errors import BridgeError
+from .loop import Loop
+from .picture import device_states, rig_state
+from .wire.codec import encode
+
+SOCKET = "control.sock"
+
+
+def create_app(loop: Loop) -> web.Application:
+    """Return the little server: GET /status, POST /stop, POST /release, POST /unpair."""
+
+    async def status(_: web.Request) -> web.Response:
+        state = rig_state(loop.rig, device_states(loop.rig))
+        return web.Response(text=encode(state), content_type="application/json")
+
+    async def stop(_: web.Request) -> web.Response:
+        loop.stop_all(engaged=True)
+        loop.wake()
+        return web.json_response({"stopped": True})
+
+    async def release(_: web.Request) -> web.Response:
+        loop.stop_all(engaged=False)
+        loop.wake()
+        return web.json_response({"stopped": False})
+
+    async def unpair(_: web.Request) -> web.Response:
+        before = loop.rig.store.kept.controller
+        loop.unpair()
+        return web.json_response({"was": before})
+
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/status", status),
+            web.post("/stop", stop),
+            web.post("/release", release),
+            web.post("/unpair", unpair),
+        ]
+    )
+    return app
+
+
+def ask(runtime_folder: Path, method: str, path: str) -> dict[str, Any] | None:
+    """Ask the running bridge, None when none runs. Raises BridgeError when it may not be asked."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(10)
+            line.connect(str(runtime_folder / SOCKET))
+            line.sendall(f"{method} {path} HTTP/1.0\r\nContent-Length: 0\r\n\r\n".encode())
+            answer = b""
+            while more := line.recv(65_536):
+                answer += more
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except PermissionError:
+        raise BridgeError(
+            f"{runtime_folder / SOCKET}: only the bridge's user and root may do this"
+        ) from None
+    except OSError as err:
+        raise BridgeError(f"the running bridge did not answer ({err})") from None
+    _, _, body = answer.partition(b"\r\n\r\n")
+    result: dict[str, Any] = json.loads(body)
+    return result

@@ -1,0 +1,141 @@
+"""`hashcenter doctor`: looks at one thing after the other and says what to repair, in sentences.
+
+Each check is a function that returns findings; none changes anything on the rig.
+"""
+
+import json
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from . import build, config, mqtt
+from .config import Config, Source
+from .devices import Sample
+from .errors import BridgeError, DeviceFault, PluginUnavailable, RunnerFault
+from .plugin import PluginContext
+
+_MARK = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
+_LOW_DISK_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    result: Literal["ok", "warning", "failed"]
+    text: str
+
+
+async def examine(path: Path, *, as_json: bool) -> int:
+    """Print the report and return the exit code: 0 when nothing failed."""
+    findings = await _examine(path)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{_MARK[finding.result]} {finding.check}: {finding.text}")
+    return int(any(finding.result == "failed" for finding in findings))
+
+
+async def _examine(path: Path) -> list[Finding]:
+    try:
+        settings, source = config.load(path)
+        build.check(settings, source)
+    except BridgeError as err:
+        return [Finding("configuration", "failed", str(err))]
+    findings = [Finding("configuration", "ok", f"{path} is understood")]
+    checks: tuple[Callable[[Config, Source], Awaitable[list[Finding]]], ...] = (
+        _folders,
+        _devices,
+        _weights,
+        _broker,
+    )
+    for check in checks:
+        findings += await check(settings, source)
+    return findings
+
+
+async def _folders(settings: Config, _: Source) -> list[Finding]:
+    findings = []
+    for name, folder in (
+        ("state_folder", settings.rig.state_folder),
+        ("runtime_folder", settings.rig.runtime_folder),
+    ):
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        free = shutil.disk_usage(existing).free
+        result: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_BYTES else "warning"
+        findings.append(Finding(name, result, f"{folder}, {free / 1e9:.1f} GB free"))
+    return findings
+
+
+async def _devices(settings: Config, source: Source) -> list[Finding]:
+    context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
+    findings: list[Finding] = []
+    for driver in build.drivers(settings, source, context):
+        try:
+            found = await driver.probe()
+            samples = await driver.read()
+        except (PluginUnavailable, DeviceFault) as err:
+            findings.append(Finding("devices", "failed", str(err)))
+            continue
+        for device in found:
+            sample = samples.get(device.uid)
+            if not isinstance(sample, Sample):
+                text = str(sample) if sample else "gave no reading"
+                findings.append(Finding(device.name, "failed", text))
+                continue
+            findings.append(_device(device.name, sample))
+        await driver.close()
+    if not findings:
+        findings.append(Finding("devices", "failed", "no device was found"))
+    return findings
+
+
+def _device(name: str, sample: Sample) -> Finding:
+    readings = sample.readings
+    if readings.power_w is None:
+        why = readings.missing.get("power_w", "no reason given")
+        return Finding(name, "warning", f"does not say what it draws ({why})")
+    counter = "with" if sample.energy_counter_j is not None else "without"
+    text = f"draws {readings.power_w:.0f} W, {counter} an energy counter"
+    if sample.foreign:
+        return Finding(name, "warning", f"{text}; another program uses it, so it will not hash")
+    return Finding(name, "ok", text)
+
+
+async def _weights(settings: Config, source: Source) -> list[Finding]:
+    context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
+    findings = []
+    try:
+        runners = build.runners(
+            Config(rig=settings.rig, runner=_without_gpus(settings.runner)), source, context, ()
+        )
+    except BridgeError as err:
+        return [Finding("runners", "failed", str(err))]
+    for runner in runners:
+        try:
+            await runner.verify()
+            findings.append(Finding(f"runner {runner.name}", "ok", "its weights are in order"))
+        except RunnerFault as fault:
+            findings.append(Finding(f"runner {runner.name}", "failed", fault.text))
+        await runner.close()
+    return findings
+
+
+def _without_gpus(blocks: tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:
+    """Weights are checked whatever GPUs there are."""
+    return tuple({**block, "gpus": ()} for block in blocks)
+
+
+async def _broker(settings: Config, _: Source) -> list[Finding]:
+    try:
+        why = await mqtt.refusal(settings.mqtt)
+    except BridgeError as err:
+        why = str(err)
+    where = f"{settings.mqtt.host}:{settings.mqtt.port}"
+    if why:
+        return [Finding("broker", "failed", why)]
+    return [Finding("broker", "ok", f"{where} speaks MQTT 5 and lets us in")]

@@ -1,0 +1,144 @@
+"""Requests from the house: each executed at most once, never late, and only what the owner allows.
+
+The checks run in order, the first that fails is the answer. No clocks are compared: a request
+quotes this run's `boot_id` and the `tick` of a heartbeat heard a moment ago (wire rule 1).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from .wire.codec import MAX_REQUEST_BYTES, WireError, decode
+from .wire.messages import (
+    AnyRequest,
+    LeaseRequest,
+    ReleaseRequest,
+    Request,
+    Response,
+    RestartDeviceRequest,
+    StopAllRequest,
+    decode_request,
+)
+from .wire.values import Verdict
+
+MAX_AGE_S: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the checks need to know: this run, the pairing, what the owner allows and has."""
+
+    boot_id: str
+    tick: float
+    controller: str | None
+    allow_control: bool
+    control_refused: str | None
+    stopped: bool
+    heaters: frozenset[str]
+    restartable: frozenset[str]
+    max_ttl_s: float
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The outcome: `request`, when not None, is to be executed; `response` is to be said.
+
+    A retained or unreadable message names nobody who could be answered: `response` is None then.
+    """
+
+    code: str
+    response: Response | None = None
+    request: AnyRequest | None = None
+
+
+class Intake:
+    """Remembers the newest `seq` of the paired controller; that is its only state."""
+
+    def __init__(self, situation: Callable[[], Situation]) -> None:
+        self._situation = situation
+        self._seq: dict[str, int] = {}
+
+    def take(self, payload: bytes, *, retained: bool) -> Taken:
+        """Judge one message of the `request` topic."""
+        if retained:
+            return Taken("retained")
+        try:
+            request: Request = decode_request(payload)
+        except WireError as err:
+            return self._unreadable(payload, str(err))
+        situation = self._situation()
+        refusal = self._refusal(request, situation)
+        if refusal is not None:
+            return _refused(request, *refusal)
+        # One controller is paired at a time, so one number is remembered.
+        self._seq = {request.controller: request.seq}
+        refusal = _not_allowed(request, situation)
+        if refusal is not None:
+            return _refused(request, *refusal)
+        accepted = Response(
+            id=request.id,
+            controller=request.controller,
+            seq=request.seq,
+            result=Verdict.ACCEPTED,
+            code="accepted",
+        )
+        return Taken("accepted", accepted, request)  # type: ignore[arg-type]
+
+    def _unreadable(self, payload: bytes, why: str) -> Taken:
+        try:
+            asked = decode(Request, payload, MAX_REQUEST_BYTES)
+        except WireError:
+            return Taken("malformed")
+        return _refused(asked, "malformed", why)
+
+    def _refusal(self, request: Request, situation: Situation) -> tuple[str, str] | None:
+        """Return why a request must not be looked at any further, None if it may."""
+        age_s = situation.tick - request.tick
+        if request.boot_id != situation.boot_id:
+            return "wrong_boot", "the bridge was restarted since this request was written"
+        if age_s > MAX_AGE_S:
+            return "stale", f"the request quotes a heartbeat that is {age_s:.0f} s old"
+        if age_s < -1.0:
+            return "stale", "the request quotes a heartbeat that was never sent"
+        if situation.controller not in (None, request.controller):
+            return "held_by", f"another house controls this rig: {situation.controller}"
+        if request.seq <= self._seq.get(request.controller, 0):
+            return "duplicate", "this request, or a newer one, was taken already"
+        return None
+
+
+def _not_allowed(request: Request, situation: Situation) -> tuple[str, str] | None:
+    """Return what the owner, the rig's state or the facts say against a fresh request."""
+    if isinstance(request, StopAllRequest):
+        return None
+    if (
+        isinstance(request, ReleaseRequest | LeaseRequest)
+        and request.heater not in situation.heaters
+    ):
+        return "unknown_heater", f"this rig has no heater {request.heater!r}"
+    if isinstance(request, RestartDeviceRequest) and request.uid not in situation.restartable:
+        return "unknown_device", f"this rig has no device {request.uid!r} that can be restarted"
+    if not situation.allow_control:
+        return (
+            "control_off",
+            "the rig's owner has not turned control on (allow_control in its file)",
+        )
+    if situation.control_refused:
+        return "control_refused", situation.control_refused
+    if situation.stopped and not isinstance(request, ReleaseRequest):
+        return "stopped", "Stop all is in force until a person releases it"
+    if isinstance(request, LeaseRequest) and request.ttl_s > situation.max_ttl_s:
+        return "ttl_too_long", f"a lease may last {situation.max_ttl_s:.0f} s at most"
+    return None
+
+
+def _refused(request: Request, code: str, text: str) -> Taken:
+    response = Response(
+        id=request.id,
+        controller=request.controller,
+        seq=request.seq,
+        result=Verdict.REFUSED,
+        code=code,
+        text=text,
+    )
+    return Taken(code, response)

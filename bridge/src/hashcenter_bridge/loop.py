@@ -1,0 +1,358 @@
+"""The only place that acts and times: look, decide, close the gap between wanted and seen.
+
+It wakes on every event and at least once a second, decides, and starts one task per device or
+program whose state differs from the wanted one. It never awaits a device itself: a reply that takes
+20 s must not stall an answer to a person.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
+
+from . import picture
+from .arbiter import decide, leases
+from .arbiter.types import DeviceWanted, Running, Wanted
+from .errors import DeviceFault
+from .intake import Intake, Situation
+from .mqtt import Line
+from .report import Schedule
+from .rig import Rig
+from .wire.messages import (
+    Announce,
+    AnyRequest,
+    Event,
+    LeaseRequest,
+    ReleaseRequest,
+    RestartDeviceRequest,
+    StopAllRequest,
+)
+from .wire.topics import ANNOUNCE, DEVICE, EVENT, INVENTORY, RESPONSE, STATE
+from .wire.values import Effect, Severity
+from .wire.version import MIN_PROTOCOL, PROTOCOL
+
+_LOGGER = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+#: A setting that was refused is tried again after this long.
+_AGAIN_S = 5.0
+_ENERGY_S = 10.0
+_REFUSED = {
+    "stopped": "The rig was stopped by a person (Stop all).",
+    "queue_full": "Too many questions wait already.",
+}
+
+
+class Loop:
+    """Runs a rig. `line` is given later, because it needs this loop's ears."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.line: Line | None = None
+        self._awake = asyncio.Event()
+        self._schedule = Schedule()
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._not_before: dict[str, float] = {}
+        self._preempting: set[int] = set()
+        self._energy_at = 0.0
+        self._shares: dict[str, int] = {}
+        self._intake = Intake(self._situation)
+
+    # What wakes it
+
+    def wake(self) -> None:
+        """Something happened."""
+        self._awake.set()
+
+    def connected(self) -> None:
+        """The line is up, or Home Assistant was born: say everything again."""
+        self._schedule.forget()
+        config = self.rig.config.rig
+        announce = Announce(
+            rig=config.id,
+            name=config.name or config.id,
+            protocol=PROTOCOL,
+            min_protocol=MIN_PROTOCOL,
+            version=self.rig.version,
+        )
+        if self.line:
+            self.line.say(ANNOUNCE, announce)
+        self.wake()
+
+    def heard(self, payload: bytes, *, retained: bool) -> None:
+        """A message on the request topic: judge it, answer at once, do it."""
+        taken = self._intake.take(payload, retained=retained)
+        health = self.rig.health
+        if taken.request is not None:
+            self._execute(taken.request)
+            counted = {"requests_accepted_total": health.requests_accepted_total + 1}
+        elif taken.response is None:
+            counted = {"messages_invalid_total": health.messages_invalid_total + 1}
+        else:
+            counted = {"requests_refused_total": health.requests_refused_total + 1}
+            _LOGGER.info("request refused: %s", taken.response.text)
+        self.rig.health = health.model_copy(update=counted)
+        if taken.response is not None and self.line:
+            self.line.say(RESPONSE, taken.response)
+        self.wake()
+
+    def device_event(self, uid: str, code: str, text: str) -> None:
+        """A device reported something by itself."""
+        self.tell(code, text, Severity.WARNING, uid=uid)
+        self.wake()
+
+    # What it does
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            self.step()
+            try:
+                async with asyncio.timeout(_TICK_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                pass
+            self._awake.clear()
+
+    def step(self) -> None:
+        """Look, decide, act, report: once."""
+        rig, now = self.rig, self.rig.clock()
+        seen = rig.seen(now)
+        rig.state, wanted = decide.decide(rig.state, seen, rig.rules, now)
+        rig.wanted = wanted
+        self._settle_tickets(wanted)
+        self._settle_miners(wanted)
+        for runner in rig.runners:
+            if runner.child is not None:
+                runner.child.want(wanted.runners[runner.runner.name].running is Running.ACTIVE)
+        self._settle_limits(wanted, now)
+        self._count_shares()
+        self._find_faults(now)
+        self._publish(now)
+
+    def _execute(self, request: AnyRequest) -> None:
+        rig, now = self.rig, self.rig.clock()
+        if rig.store.kept.controller is None:
+            rig.store.kept.controller = request.controller
+            rig.store.save()
+            self.tell("paired", f"This rig now obeys the house {request.controller}.")
+        match request:
+            case LeaseRequest():
+                lease = leases.granted(
+                    rig.rules,
+                    now,
+                    controller=request.controller,
+                    power_w=request.power_w,
+                    cap_w=request.cap_w,
+                    ttl_s=request.ttl_s,
+                    favor=request.favor,
+                )
+                rig.state = replace(rig.state, lease=lease)
+            case ReleaseRequest():
+                rig.state = replace(rig.state, lease=None, adopted_until=0.0)
+            case StopAllRequest():
+                self.stop_all(engaged=request.engaged)
+            case RestartDeviceRequest():
+                watched = rig.metering.watched[request.uid]
+                self._start(
+                    f"restart {request.uid}", self._guarded(watched.driver.restart(request.uid))
+                )
+
+    def stop_all(self, *, engaged: bool) -> None:
+        """Engage or release the latch; it holds over restarts."""
+        rig = self.rig
+        if rig.state.stopped != engaged:
+            words = "Everything was stopped by a person." if engaged else "Stop all was released."
+            self.tell("stop_all", words, Severity.WARNING)
+        rig.state = replace(rig.state, stopped=engaged, lease=None if engaged else rig.state.lease)
+        rig.store.kept.stopped = engaged
+        rig.store.save()
+
+    def unpair(self) -> None:
+        """Forget the house this rig obeys; the next one that asks is obeyed."""
+        self.rig.state = replace(self.rig.state, lease=None)
+        self.rig.store.kept.controller = None
+        self.rig.store.save()
+        self.wake()
+
+    def _settle_tickets(self, wanted: Wanted) -> None:
+        rig = self.rig
+        miners_run = any(program.running is Running.ACTIVE for program in rig.miners)
+        for number, fate in wanted.tickets.items():
+            ticket = rig.tickets.open.get(number)
+            if ticket is None or not ticket.waiting:
+                continue
+            if fate.runner is not None:
+                ticket.grant(fate.runner)
+                rig.answers.granted(ticket, preempted=number in self._preempting)
+                self._preempting.discard(number)
+            elif fate.code is not None:
+                ticket.refuse(fate.code, _REFUSED.get(fate.code, fate.reason))
+            elif miners_run and fate.reason.startswith("waiting for"):
+                self._preempting.add(number)
+        self._preempting &= set(rig.tickets.open)
+
+    def _settle_miners(self, wanted: Wanted) -> None:
+        for program in self.rig.miners:
+            name = program.miner.name
+            running = wanted.miners[name].running
+            if running is None:
+                continue
+            if program.child is not None:
+                if running is Running.PAUSED and program.running is Running.STARTING:
+                    continue
+                program.child.want(
+                    running is Running.ACTIVE
+                    or (running is Running.PAUSED and program.running is not Running.STOPPED)
+                )
+            # Only one that hashes or is paused can be told the other.
+            if {running, program.running} == {Running.ACTIVE, Running.PAUSED}:
+                self._start(f"miner {name}", program.tell(running))
+
+    def _settle_limits(self, wanted: Wanted, now: float) -> None:
+        """Set what differs; while something must come down, nothing goes up."""
+        changes: list[tuple[str, DeviceWanted, bool]] = []
+        for uid, device in wanted.devices.items():
+            limit_w = self.rig.metering.watched[uid].readings.power_limit_w
+            if device.limit_w is None or limit_w is None:
+                continue
+            failed = device.effect is Effect.NO_EFFECT and now >= self._not_before.get(uid, 0.0)
+            if abs(device.limit_w - limit_w) >= 1.0 or failed:
+                changes.append((uid, device, device.limit_w > limit_w))
+        lowering = any(not up for _, _, up in changes)
+        for uid, device, up in changes:
+            if (up and lowering) or now < self._not_before.get(uid, 0.0):
+                continue
+            assert device.limit_w is not None
+            if self._start(f"limit {uid}", self._set_limit(uid, device.limit_w)):
+                self._not_before[uid] = now + _AGAIN_S
+
+    async def _set_limit(self, uid: str, limit_w: float) -> None:
+        driver = self.rig.metering.watched[uid].driver
+        await self._guarded(driver.set_power_limit(uid, limit_w))
+        self.rig.metering.look_soon(uid)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except DeviceFault as fault:
+            self.tell(fault.code, fault.text, Severity.WARNING)
+
+    def _start(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
+        """Start `work` unless the same is under way; return whether it was started."""
+        if key in self._working:
+            work.close()
+            return False
+        task = asyncio.create_task(work, name=key)
+        self._working[key] = task
+
+        def done(finished: asyncio.Task[None]) -> None:
+            del self._working[key]
+            if not finished.cancelled() and (error := finished.exception()):
+                _LOGGER.error("%s failed: %r", key, error)
+            self.wake()
+
+        task.add_done_callback(done)
+        return True
+
+    def _count_shares(self) -> None:
+        for program in self.rig.miners:
+            if program.reading is None:
+                self._shares.pop(program.miner.name, None)
+                continue
+            before = self._shares.get(program.miner.name, 0)
+            more = program.reading.shares_accepted - before
+            self.rig.answers.totals.shares += max(0, more)
+            self._shares[program.miner.name] = program.reading.shares_accepted
+
+    def _find_faults(self, now: float) -> None:
+        rig, current = self.rig, dict[tuple[str, str | None], str]()
+        for uid, watched in rig.metering.watched.items():
+            if watched.fault is not None:
+                current[(watched.fault.code, uid)] = f"{watched.device.name}: {watched.fault.text}"
+            track = rig.state.tracks.get(uid)
+            if track is not None and track.effect is Effect.NO_EFFECT:
+                current[("no_effect", uid)] = (
+                    f"{watched.device.name} was set to {track.target_w:.0f} W, "
+                    "but its measured watts did not follow"
+                )
+            if uid in rig.state.cooling:
+                current[("too_hot", uid)] = f"{watched.device.name} is too hot; it does not hash"
+        for runner in rig.runners:
+            if runner.running is Running.FAILED:
+                current[("runner_failed", None)] = runner.why
+        for miner in rig.miners:
+            if miner.running is Running.FAILED:
+                current[("miner_failed", None)] = miner.seen().why
+            elif miner.reading and miner.reading.pool_connected is False:
+                current[("pool_lost", None)] = f"{miner.miner.name} has lost its pool"
+        if rig.store.failure:
+            current[("storage", None)] = rig.store.failure
+        appeared, gone = rig.faults.update(current, now)
+        for key in appeared:
+            _LOGGER.warning("%s", current[key])
+            self.tell(key[0], current[key], Severity.WARNING, uid=key[1])
+        for code, gone_uid in gone:
+            self.tell(f"{code}_over", f"No longer: {code.replace('_', ' ')}.", uid=gone_uid)
+
+    def _publish(self, now: float) -> None:
+        rig, line = self.rig, self.line
+        if line is None:
+            return
+        if now - self._energy_at >= _ENERGY_S:
+            self._energy_at = now
+            rig.store.tick()
+        rig.health = rig.health.model_copy(
+            update={
+                "device_read_failures_total": rig.metering.failures,
+                "broker_reconnects_total": max(0, line.connects - 1),
+            }
+        )
+        inventory = picture.inventory(rig)
+        if self._schedule.inventory(inventory):
+            line.say(INVENTORY, inventory)
+        devices = picture.device_states(rig)
+        state = picture.rig_state(rig, devices)
+        if self._schedule.state(state, now):
+            line.say(STATE, state)
+        for uid, device in devices.items():
+            if self._schedule.device(uid, device, now):
+                line.say(DEVICE, device, uid)
+
+    def tell(
+        self,
+        code: str,
+        text: str,
+        severity: Severity = Severity.INFO,
+        uid: str | None = None,
+    ) -> None:
+        """Say that something happened."""
+        if self.line is not None:
+            event = Event(
+                boot_id=self.rig.boot_id,
+                tick=round(self.rig.clock(), 1),
+                code=code,
+                text=text[:400],
+                severity=severity,
+                uid=uid,
+            )
+            self.line.say(EVENT, event)
+
+    def _situation(self) -> Situation:
+        rig = self.rig
+        return Situation(
+            boot_id=rig.boot_id,
+            tick=rig.clock(),
+            controller=rig.store.kept.controller,
+            allow_control=rig.rules.allow_control,
+            control_refused=None,
+            stopped=rig.state.stopped,
+            heaters=frozenset({rig.rules.heater}),
+            restartable=frozenset(
+                uid
+                for uid, watched in rig.metering.watched.items()
+                if watched.device.capabilities.can_restart
+            ),
+            max_ttl_s=picture.MAX_TTL_S,
+        )

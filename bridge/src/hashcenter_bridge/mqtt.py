@@ -1,0 +1,238 @@
+"""The line to the house's broker: MQTT 5, a stable session, a will that the broker speaks.
+
+What is said while the line is down waits here: of a retained topic only the newest, of events the
+last two hundred. After every connect `connected` is called, so that everything retained is said
+again.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from .config import MqttConfig
+from .wire.codec import MAX_REQUEST_BYTES, WireModel, encode
+from .wire.messages import Status
+from .wire.topics import REQUEST, STATUS, Topic
+from .wire.values import Presence
+
+_LOGGER = logging.getLogger(__name__)
+
+BIRTH_TOPIC = "homeassistant/status"
+_SESSION_EXPIRY_S = 120
+_WILL_DELAY_S = 10
+_RETRY_S = (0.5, 1.0, 2.0, 3.0)
+_MOST_EVENTS = 200
+_UNSUPPORTED_VERSION = (1, 132)
+_NOT_LET_IN = (4, 5, 134, 135)
+
+
+@dataclass(frozen=True)
+class _Said:
+    topic: str
+    payload: str
+    retained: bool
+    expiry_s: int | None
+
+
+class Line:
+    """Says messages and hears requests. `heard(payload, retained)` gets every request."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        rig: str,
+        boot_id: str,
+        *,
+        heard: Callable[[bytes, bool], None],
+        connected: Callable[[], None],
+        born: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._rig = rig
+        self._boot_id = boot_id
+        self._heard = heard
+        self._connected = connected
+        self._born = born
+        self._password = config.password()
+        self._waiting: OrderedDict[str, _Said] = OrderedDict()
+        self._events: list[_Said] = []
+        self._something = asyncio.Event()
+        self._said_all = asyncio.Event()
+        self._done = asyncio.Event()
+        self.online = False
+        self.why = "not connected yet"
+        self.connects = 0
+
+    def say(self, topic: Topic[WireModel], message: WireModel, uid: str | None = None) -> None:
+        """Publish `message` as soon as the line is up. Never blocks."""
+        name = topic.of(self._rig, uid)
+        said = _Said(name, encode(message), topic.retained, topic.expiry_s)
+        if topic.retained:
+            self._waiting[name] = said
+            self._waiting.move_to_end(name)
+        else:
+            self._events = [*self._events[1 - _MOST_EVENTS :], said]
+        self._something.set()
+
+    def forget(self, topic: Topic[WireModel], uid: str) -> None:
+        """Clear a retained topic: its device is gone for good."""
+        name = topic.of(self._rig, uid)
+        self._waiting[name] = _Said(name, "", True, None)
+        self._something.set()
+
+    async def run(self) -> None:
+        """Keep the line up until `close`; each new reason for a failure is logged once."""
+        failures = 0
+        while not self._done.is_set():
+            try:
+                await self._session()
+                failures = 0
+            except aiomqtt.MqttError as err:
+                why = self._explain(err)
+                if why != self.why or self.online:
+                    _LOGGER.warning("%s", why)
+                self.why = why
+                failures = 0 if self.online else failures + 1
+            self.online = False
+            delay_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)] * random.uniform(0.7, 1.3)  # noqa: S311
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._done.wait()
+            except TimeoutError:
+                pass
+
+    async def close(self) -> None:
+        """Say offline ourselves and hang up: this is no accident for the will to report."""
+        self._said_all.clear()
+        self.say(STATUS, Status(status=Presence.OFFLINE, boot_id=self._boot_id))
+        try:
+            async with asyncio.timeout(2):
+                await self._said_all.wait()
+        except TimeoutError:
+            _LOGGER.info("the broker did not take the last messages in time")
+        self._done.set()
+
+    async def _session(self) -> None:
+        async with self._client() as client:
+            # Requests wait for the subscription; what the session queued arrives after it.
+            await client.subscribe(REQUEST.of(self._rig), qos=1)
+            await client.subscribe(BIRTH_TOPIC, qos=0)
+            self.online, self.why = True, ""
+            self.connects += 1
+            _LOGGER.info("connected to the broker at %s:%s", self._config.host, self._config.port)
+            self.say(STATUS, Status(status=Presence.ONLINE, boot_id=self._boot_id))
+            self._connected()
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(client))
+                writer = tasks.create_task(self._write(client))
+                await self._done.wait()
+                reader.cancel()
+                writer.cancel()
+
+    async def _read(self, client: aiomqtt.Client) -> None:
+        request = REQUEST.of(self._rig)
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            if message.topic.value == request:
+                self._heard(payload, bool(message.retain))
+            elif payload == b"online" and not message.retain:
+                self._born()
+        raise aiomqtt.MqttError("the broker closed the line")
+
+    async def _write(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            self._said_all.clear()
+            while self._waiting or self._events:
+                said = self._events[0] if self._events else next(iter(self._waiting.values()))
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+                if said.expiry_s:
+                    properties.MessageExpiryInterval = said.expiry_s
+                await client.publish(
+                    said.topic, said.payload, qos=1, retain=said.retained, properties=properties
+                )
+                # Taken off only once the broker has it; a newer one may have replaced it meanwhile.
+                if said in self._events:
+                    self._events.remove(said)
+                elif self._waiting.get(said.topic) is said:
+                    del self._waiting[said.topic]
+            self._said_all.set()
+
+    def _client(self) -> aiomqtt.Client:
+        will = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+        will.WillDelayInterval = _WILL_DELAY_S
+        connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        connect.SessionExpiryInterval = _SESSION_EXPIRY_S
+        connect.MaximumPacketSize = 16 * MAX_REQUEST_BYTES
+        return aiomqtt.Client(
+            self._config.host,
+            self._config.port,
+            username=self._config.username,
+            password=self._password,
+            identifier=f"hashcenter-{self._rig}-{_machine()}",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            keepalive=self._config.keepalive_s,
+            timeout=10,
+            properties=connect,
+            will=aiomqtt.Will(
+                STATUS.of(self._rig),
+                encode(Status(status=Presence.OFFLINE, boot_id=self._boot_id)),
+                qos=1,
+                retain=True,
+                properties=will,
+            ),
+        )
+
+    def _explain(self, err: aiomqtt.MqttError) -> str:
+        if self.online:
+            return f"the broker at {self._config.host} is gone ({err}); trying again"
+        return f"{explain(self._config, err)}; trying again"
+
+
+def explain(config: MqttConfig, err: Exception) -> str:
+    """Return why the broker did not take us, and what to check."""
+    where = f"the broker at {config.host}:{config.port}"
+    code = getattr(err, "rc", None)
+    number = getattr(code, "value", code)
+    if number in _UNSUPPORTED_VERSION:
+        return f"{where} speaks no MQTT 5; use Mosquitto 1.6 or newer ([mqtt] host, port)"
+    if number in _NOT_LET_IN:
+        return f"{where} refuses us ({code}); check [mqtt] username and password_file"
+    return f"{where} cannot be reached ({err}); check [mqtt] host and port"
+
+
+async def refusal(config: MqttConfig) -> str | None:
+    """Try the broker once and return why it does not take us, None if it does."""
+    client = aiomqtt.Client(
+        config.host,
+        config.port,
+        username=config.username,
+        password=config.password(),
+        protocol=aiomqtt.ProtocolVersion.V5,
+        timeout=5,
+    )
+    try:
+        async with client:
+            return None
+    except aiomqtt.MqttError as err:
+        return explain(config, err)
+
+
+def _machine() -> str:
+    """Return a name of this machine: two rigs with one id must not share a session."""
+    try:
+        machine_id = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        machine_id = ""
+    return hashlib.sha256(b"hashcenter" + machine_id.encode()).hexdigest()[:8]

@@ -1,0 +1,242 @@
+"""Draws the rig in the words of the wire: inventory, state and devices, as known now."""
+
+from .arbiter.allocate import floor_w, wall_w
+from .arbiter.types import Running, TicketSeen
+from .metering import Watched
+from .rig import Rig
+from .wire.messages import (
+    DeviceState,
+    Endpoint,
+    Heater,
+    HeaterState,
+    InferenceState,
+    Inventory,
+    LeaseInForce,
+    RigState,
+    Runner,
+)
+from .wire.values import Activity, DeviceKind
+from .wire.version import MIN_PROTOCOL, PROTOCOL
+
+MAX_TTL_S = 900.0
+
+
+def inventory(rig: Rig) -> Inventory:
+    """Return what the rig consists of and what its owner allows."""
+    config = rig.config.rig
+    return Inventory(
+        boot_id=rig.boot_id,
+        protocol=PROTOCOL,
+        min_protocol=MIN_PROTOCOL,
+        version=rig.version,
+        name=config.name or config.id,
+        allow_control=config.allow_control,
+        max_ttl_s=MAX_TTL_S,
+        coast_s=config.coast_s,
+        heaters=(_heater(rig),),
+        devices=tuple(watched.device for watched in rig.metering.watched.values()),
+        runners=tuple(
+            Runner(
+                name=program.runner.name,
+                plugin=program.runner.plugin,
+                models=program.runner.models,
+            )
+            for program in rig.runners
+        ),
+        endpoint=Endpoint(url=rig.url) if rig.url and rig.runners else None,
+    )
+
+
+def _heater(rig: Rig) -> Heater:
+    """All GPUs and the CPU of this machine together, in watts at the wall."""
+    devices = rig.metering.seen(rig.clock())
+    hashing = frozenset(uid for program in rig.miners for uid in program.miner.gpus)
+    idle_w = wall_w(sum(device.idle_w for device in devices), rig.rules)
+    nameplate_w = wall_w(
+        sum(
+            watched.device.capabilities.power_limit.max_w
+            if watched.device.capabilities.power_limit
+            else watched.device.capabilities.idle_w or 0.0
+            for watched in rig.metering.watched.values()
+        ),
+        rig.rules,
+    )
+    unattended_w = rig.config.rig.unattended_w
+    return Heater(
+        id=rig.rules.heater,
+        name=rig.config.rig.name or rig.config.rig.id,
+        devices=tuple(rig.metering.watched),
+        idle_w=round(idle_w, 1),
+        min_w=round(floor_w(devices, hashing, rig.rules) or idle_w, 1),
+        max_w=round(min(rig.rules.max_w, nameplate_w), 1),
+        unattended_w=round(nameplate_w if unattended_w is None else unattended_w, 1),
+        settle_s=max((device.settle_s for device in devices), default=30.0),
+        can_hash=bool(hashing),
+        can_answer=bool(rig.runners),
+    )
+
+
+def activity(rig: Rig, watched: Watched) -> Activity:
+    """Return what a device is doing: answering before hashing before the rest."""
+    if watched.fault is not None:
+        return Activity.FAULT
+    uid = watched.device.uid
+    busy = {ticket.runner for ticket in rig.tickets.open.values() if ticket.runner}
+    runners = [one for one in rig.runners if _runs_on(one.runner.gpus, watched)]
+    if any(one.runner.name in busy for one in runners):
+        return Activity.ANSWERING
+    miners = [one.running for one in rig.miners if _runs_on(one.miner.gpus, watched)]
+    for running, result in (
+        (Running.ACTIVE, Activity.HASHING),
+        (Running.STARTING, Activity.STARTING),
+        (Running.PAUSED, Activity.PAUSED),
+    ):
+        if running in miners:
+            return result
+    if any(one.running is Running.STARTING for one in runners):
+        return Activity.STARTING
+    return Activity.OFF if rig.state.stopped and uid else Activity.IDLE
+
+
+def _runs_on(gpus: tuple[str, ...], watched: Watched) -> bool:
+    return watched.device.uid in gpus or (not gpus and watched.device.kind == DeviceKind.CPU)
+
+
+def device_states(rig: Rig) -> dict[str, DeviceState]:
+    """Return every device as its topic shows it, readings rounded to what they are worth."""
+    states = {}
+    now = rig.clock()
+    for uid, watched in rig.metering.watched.items():
+        wanted = rig.wanted.devices.get(uid) if rig.wanted else None
+        readings = watched.readings
+        state = DeviceState.model_construct(
+            **{name: getattr(readings, name) for name in readings.model_fields_set},
+            boot_id=rig.boot_id,
+            activity=activity(rig, watched),
+            reason=wanted.reason if wanted else "",
+            target_w=None if wanted is None else _rounded(wanted.target_w),
+            effect=wanted.effect if wanted else None,
+            since_s=round(now - wanted.since) if wanted and wanted.since is not None else None,
+        )
+        states[uid] = state.model_copy(
+            update={
+                "power_w": _rounded(readings.power_w),
+                "power_limit_w": _rounded(readings.power_limit_w),
+                "energy_kwh": _rounded(readings.energy_kwh, 4),
+                "temp_c": _rounded(readings.temp_c, 0),
+            }
+        )
+    return states
+
+
+def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
+    """Return the heartbeat."""
+    now = rig.clock()
+    devices_w = rig.metering.devices_w()
+    power_w = None if devices_w is None else wall_w(devices_w, rig.rules)
+    by_activity = {Activity.HASHING: 0.0, Activity.ANSWERING: 0.0}
+    for state in devices.values():
+        if state.activity in by_activity and state.power_w is not None:
+            by_activity[Activity(state.activity)] += state.power_w / rig.rules.psu_efficiency
+    hashing_w, answering_w = by_activity[Activity.HASHING], by_activity[Activity.ANSWERING]
+    activities = {state.activity for state in devices.values()}
+    known = power_w is not None
+    readings = [program.reading for program in rig.miners if program.reading]
+    rates = [reading.hash_rate_hs for reading in readings if reading.hash_rate_hs is not None]
+    missing = {} if known else {"power_w": "a device does not say what it draws"}
+    return RigState(
+        boot_id=rig.boot_id,
+        tick=round(now, 1),
+        activity=next(
+            (
+                one
+                for one in (Activity.ANSWERING, Activity.HASHING, Activity.STARTING)
+                if one in activities
+            ),
+            Activity.OFF if rig.state.stopped else Activity.IDLE,
+        ),
+        power_w=_rounded(power_w),
+        energy_kwh=_rounded(rig.metering.rig_kwh, 4),
+        hashing_w=_rounded(hashing_w) if known else None,
+        answering_w=_rounded(answering_w) if known else None,
+        idle_w=_rounded(max(0.0, power_w - hashing_w - answering_w))
+        if power_w is not None
+        else None,
+        hash_rate_mhs=_rounded(sum(rates) / 1e6, 3) if rig.miners else None,
+        shares_accepted_total=rig.answers.totals.shares if rig.miners else None,
+        stopped=rig.state.stopped,
+        controller=rig.store.kept.controller,
+        heaters=(_heater_state(rig, power_w, now),),
+        inference=_inference(rig),
+        faults=rig.faults.list(now),
+        health=rig.health,
+        missing=missing,
+    )
+
+
+def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:
+    wanted = rig.wanted.heater if rig.wanted else None
+    lease = rig.state.lease
+    phase = lease.phase(now) if lease else None
+    in_force = None
+    if lease and phase:
+        end = lease.ends_at if now < lease.ends_at else lease.safe_at
+        in_force = LeaseInForce(
+            controller=lease.controller,
+            power_w=lease.power_w,
+            cap_w=lease.cap_w,
+            favor=lease.favor,
+            phase=phase,
+            remaining_s=round(end - now),
+        )
+    return HeaterState(
+        id=rig.rules.heater,
+        power_w=_rounded(power_w),
+        target_w=_rounded(wanted.target_w) if wanted else None,
+        effect=wanted.effect if wanted else None,
+        reason=wanted.reason[:400] if wanted else "",
+        available_w=round(wanted.available_w, 1) if wanted else 0.0,
+        available_why=wanted.available_why[:400] if wanted else "",
+        lease=in_force,
+    )
+
+
+def _inference(rig: Rig) -> InferenceState | None:
+    if not rig.runners:
+        return None
+    active = [program for program in rig.runners if program.running is Running.ACTIVE]
+    tickets: list[TicketSeen] = list(rig.seen(rig.clock()).tickets)
+    answering = sum(ticket.runner is not None for ticket in tickets)
+    waiting = len(tickets) - answering
+    shown = active[0] if active else rig.runners[0]
+    why = "ready"
+    if rig.state.stopped:
+        why = "stopped by a person: Stop all"
+    elif not active:
+        loading = shown.running in (Running.STARTING, Running.STOPPED)
+        why = "the model is being loaded" if loading else shown.why
+    hashing = any(program.running is Running.ACTIVE for program in rig.miners)
+    free = sum(program.runner.slots for program in active) - answering
+    figures, totals = rig.answers, rig.answers.totals
+    available = bool(active) and not rig.state.stopped
+    return InferenceState(
+        available=available,
+        why=why[:400],
+        model=shown.runner.models[0].id if shown.runner.models else None,
+        first_token_s=_rounded(
+            figures.predict_s(hashing=hashing, waiting=waiting, free_slots=free), 2
+        )
+        if available
+        else None,
+        tokens_per_s=_rounded(figures.tokens_per_s),
+        tokens_per_joule=_rounded(figures.tokens_per_joule, 4),
+        waiting=waiting,
+        answering=answering,
+        answers_total=totals.answers,
+        tokens_total=totals.tokens,
+        preemptions_total=totals.preemptions,
+    )
+
+
+def _rounded(value: float | None, digits: int = 1) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,194 @@
+"""Miners and runners with their child processes: where they stand, and how they are told.
+
+A miner is read every few seconds and right after it was told something, so that what it really does
+is known, not what it said it would do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from .arbiter.types import MinerSeen, RunnerSeen, Running
+from .child import Child, ChildState
+from .errors import MinerFault, RunnerFault
+from .miners import Miner, MinerReading
+from .runners import Runner
+
+_LOGGER = logging.getLogger(__name__)
+_READ_S = 5.0
+_READY_S = 5.0
+
+_CHILD: dict[ChildState, Running] = {
+    ChildState.STOPPED: Running.STOPPED,
+    ChildState.STARTING: Running.STARTING,
+    ChildState.READY: Running.ACTIVE,
+    # Until it is gone it may still hash.
+    ChildState.STOPPING: Running.ACTIVE,
+    ChildState.FAILED: Running.FAILED,
+}
+
+
+class MinerProgram:
+    """A miner, its process if it is ours, and its last reading."""
+
+    def __init__(
+        self, miner: Miner, clock: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        self.miner = miner
+        self.reading: MinerReading | None = None
+        self.why = ""
+        self._changed = changed
+        self._soon = asyncio.Event()
+        self.child = (
+            Child(
+                miner.child,
+                ready=self._answers,
+                before_start=None,
+                changed=self._child_changed,
+                clock=clock,
+            )
+            if miner.child
+            else None
+        )
+
+    def _child_changed(self) -> None:
+        if self.child and self.child.state is not ChildState.READY:
+            self.reading = None
+        self._soon.set()
+        self._changed()
+
+    async def _answers(self) -> bool:
+        self.reading = await self.miner.read()
+        return True
+
+    async def run(self) -> None:
+        """Keep reading while it runs."""
+        while True:
+            if self.child is None or self.child.state is ChildState.READY:
+                await self._read()
+            self._soon.clear()
+            try:
+                async with asyncio.timeout(_READ_S):
+                    await self._soon.wait()
+            except TimeoutError:
+                pass
+
+    async def _read(self) -> None:
+        before = self.reading
+        try:
+            self.reading, self.why = await self.miner.read(), ""
+        except MinerFault as fault:
+            if self.why != fault.text:
+                _LOGGER.warning("%s: %s", self.miner.name, fault.text)
+            self.reading, self.why = None, fault.text
+        if before != self.reading:
+            self._changed()
+
+    async def tell(self, running: Running) -> None:
+        """Pause or resume it, and read what it does then."""
+        try:
+            await (self.miner.pause() if running is Running.PAUSED else self.miner.resume())
+        except MinerFault as fault:
+            self.why = fault.text
+            _LOGGER.warning("%s: %s", self.miner.name, fault.text)
+        await self._read()
+
+    @property
+    def running(self) -> Running:
+        """Where it stands."""
+        if self.child is not None and self.child.state is not ChildState.READY:
+            return _CHILD[self.child.state]
+        if self.reading is None:
+            return Running.FAILED if self.child is None else Running.ACTIVE
+        return Running.PAUSED if self.reading.paused else Running.ACTIVE
+
+    def seen(self) -> MinerSeen:
+        """Return what the arbiter is shown."""
+        reading = self.reading
+        return MinerSeen(
+            name=self.miner.name,
+            devices=self.miner.gpus,
+            owned=self.child is not None,
+            running=self.running,
+            pool_connected=reading.pool_connected if reading else None,
+            hash_rate_hs=reading.hash_rate_hs if reading else None,
+            why=self.child.why if self.child and self.child.why else self.why,
+        )
+
+    async def close(self) -> None:
+        """Stop it if it is ours; one that somebody else started stays as it is."""
+        if self.child:
+            await self.child.close()
+        await self.miner.close()
+
+
+class RunnerProgram:
+    """A runner and its process, or one that somebody else runs."""
+
+    def __init__(
+        self, runner: Runner, clock: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
+        self.runner = runner
+        self.first_active = asyncio.Event()
+        self._tell = changed
+        self._ready = False
+        self._why = ""
+        self.child = (
+            Child(
+                runner.child,
+                ready=runner.ready,
+                before_start=runner.verify,
+                changed=self._changed,
+                clock=clock,
+            )
+            if runner.child
+            else None
+        )
+
+    def _changed(self) -> None:
+        if self.running is Running.ACTIVE:
+            self.first_active.set()
+        self._tell()
+
+    async def run(self) -> None:
+        """Watch one that is not our child; a child watches itself."""
+        while self.child is None:
+            before = self._ready
+            try:
+                self._ready, self._why = await self.runner.ready(), ""
+            except (OSError, RunnerFault) as err:
+                self._ready, self._why = False, str(err)
+            if before != self._ready:
+                self._changed()
+            await asyncio.sleep(_READY_S)
+
+    @property
+    def running(self) -> Running:
+        """Where it stands."""
+        if self.child is None:
+            return Running.ACTIVE if self._ready else Running.FAILED
+        if self.child.state is ChildState.STOPPING:
+            return Running.STOPPED
+        return _CHILD[self.child.state]
+
+    @property
+    def why(self) -> str:
+        """What is wrong with it, in a sentence."""
+        return self.child.why if self.child else self._why
+
+    def seen(self) -> RunnerSeen:
+        """Return what the arbiter is shown."""
+        return RunnerSeen(
+            name=self.runner.name,
+            devices=self.runner.gpus,
+            running=self.running,
+            slots=self.runner.slots,
+            models=tuple(model.id for model in self.runner.models),
+            why=self.why,
+        )
+
+    async def close(self) -> None:
+        """Stop it if it is ours."""
+        if self.child:
+            await self.child.close()
+        await self.runner.close()

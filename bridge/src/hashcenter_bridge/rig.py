@@ -1,0 +1,51 @@
+"""All that a rig consists of while it runs: holds the parts, has no behavior of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .answers import Answers
+from .arbiter.types import Rules, Seen, State, TicketSeen, Wanted
+from .config import Config
+from .faults import Faults
+from .metering import Metering
+from .programs import MinerProgram, RunnerProgram
+from .store import Store
+from .tickets import Tickets
+from .wire.messages import Health
+
+
+@dataclass(eq=False)
+class Rig:
+    """The parts, the arbiter's memory and last decision. `clock` counts seconds since the start."""
+
+    config: Config
+    version: str
+    boot_id: str
+    clock: Callable[[], float]
+    rules: Rules
+    store: Store
+    metering: Metering
+    miners: list[MinerProgram]
+    runners: list[RunnerProgram]
+    tickets: Tickets
+    answers: Answers
+    state: State
+    url: str | None = None
+    wanted: Wanted | None = None
+    faults: Faults = field(default_factory=Faults)
+    health: Health = field(default_factory=Health)
+
+    def seen(self, now: float) -> Seen:
+        """Return everything the arbiter is shown."""
+        return Seen(
+            devices=self.metering.seen(now),
+            miners=tuple(program.seen() for program in self.miners),
+            runners=tuple(program.seen() for program in self.runners),
+            tickets=tuple(
+                TicketSeen(
+                    ticket.id, ticket.priority, ticket.stamps["opened"], ticket.model, ticket.runner
+                )
+                for ticket in self.tickets.open.values()
+                if ticket.refusal is None
+            ),
+        )
