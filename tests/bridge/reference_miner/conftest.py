@@ -1,12 +1,10 @@
-"""What the miner's tests share: a pool, a miner on it, and the CPU time of processes."""
+"""What the miner's tests share: a pool and a miner on it."""
 
 import asyncio
-import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,6 @@ from tests.simulators.stratum_pool import StratumPool
 
 #: A share every few thousand hashes: some milliseconds.
 EASY = 1e-6
-DEADLINE_S = 60.0
 
 
 @pytest.fixture
@@ -45,38 +42,3 @@ async def mining(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def cpu_s(pids: Iterable[int]) -> float:
-    """Return the CPU time that these processes have used, in seconds."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes that this one started."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in listed.split()]
-
-
-async def until(condition: Callable[[], bool], every_s: float = 0.02) -> None:
-    """Wait until something that nobody announces is true."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - there is no event to await
-            await asyncio.sleep(every_s)
-
-
-async def at_rest(pids: Iterable[int]) -> float:
-    """Wait until the CPU time of these processes stands still, and return it in seconds."""
-    watched, seen = list(pids), -1.0
-
-    def rests() -> bool:
-        nonlocal seen
-        before, seen = seen, cpu_s(watched)
-        return before == seen
-
-    await until(rests, every_s=0.25)
-    return seen

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from hashcenter_bridge.reference_miner.crew import Crew, HasherDied
 from hashcenter_bridge.reference_miner.pool_client import Patience, PoolAddress, PoolClient
 from hashcenter_bridge.reference_miner.stratum import Extranonce, Job, Share, parse_job
+from tests.bridge.processes import DEADLINE_S, at_rest, cpu_s, until
 from tests.simulators.stratum_pool import StratumPool
 
-from .conftest import DEADLINE_S, EASY, at_rest, cpu_s, mining, until
+from .conftest import EASY, mining
 
 
 def has_accepted(shares: int, pool: StratumPool) -> bool:

@@ -9,15 +9,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.bridge.processes import DEADLINE_S, at_rest, children, cpu_s, is_alive, until
 from tests.simulators.stratum_pool import StratumPool
-
-from .conftest import DEADLINE_S, at_rest, children, cpu_s, until
 
 COMMAND = (sys.executable, "-m", "hashcenter_bridge.reference_miner")
 TOKEN = "secret"
@@ -52,15 +50,6 @@ async def summary(session: aiohttp.ClientSession) -> dict[str, Any]:
     async with session.get("/2/summary") as answer:
         found: dict[str, Any] = await answer.json()
         return found
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process is there and more than a zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
 
 
 async def test_the_pool_and_the_processes_prove_what_the_api_says(pool: StratumPool) -> None:

@@ -20,9 +20,10 @@ from hashcenter_bridge.reference_miner.stratum import (
     request_line,
 )
 from hashcenter_bridge.reference_miner.worker import find_nonces
+from tests.bridge.processes import DEADLINE_S
 from tests.simulators.stratum_pool import StratumPool
 
-from .conftest import DEADLINE_S, EASY
+from .conftest import EASY
 
 
 class ByHand:
