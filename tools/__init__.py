@@ -1,0 +1,1 @@
+"""Everything `./dev` runs: setup, checks, tests, the demo and the benches."""
