@@ -52,16 +52,18 @@ async def until(condition: Callable[[], bool], every_s: float = 0.02) -> None:
 
 
 async def at_rest(pids: Iterable[int]) -> float:
-    """Wait until the CPU time of these processes stands still, and return it in seconds."""
-    watched, seen = list(pids), -1.0
+    """Wait until the CPU time of these processes stands still, and return it in seconds.
+
+    On a loaded machine a polite process may get nothing for half a second, so it takes a whole one.
+    """
+    watched, seen = list(pids), [-1.0]
 
     def rests() -> bool:
-        nonlocal seen
-        before, seen = seen, cpu_s(watched)
-        return before == seen
+        seen.append(cpu_s(watched))
+        return len(seen) > 5 and len(set(seen[-5:])) == 1
 
     await until(rests, every_s=0.25)
-    return seen
+    return seen[-1]
 
 
 def _stat(pid: int) -> list[str]:
