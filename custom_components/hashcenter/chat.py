@@ -64,6 +64,20 @@ def tool_specs(api: APIInstance | None) -> list[Json]:
     return [_tool_spec(tool, api) for tool in sorted(api.tools, key=lambda tool: tool.name)]
 
 
+def first_choice(chunk: Json) -> Json:
+    """Return the choice that a chunk is about; empty where it has none, as with usage figures."""
+    choices = chunk.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else {}
+
+
+def carries_token(chunk: Json) -> bool:
+    """Whether a chunk carries something that the model said, thought or called."""
+    delta = first_choice(chunk).get("delta")
+    fields = ("content", "tool_calls", *_THINKING_FIELDS)
+    return isinstance(delta, dict) and any(delta.get(name) for name in fields)
+
+
 async def deltas(chunks: AsyncIterable[Json], offered: Collection[str]) -> AsyncGenerator[Delta]:
     """Yield the chat log's deltas of one streamed message; `offered` names its tools.
 
@@ -91,10 +105,9 @@ class _Answer:
 
     def take(self, chunk: Json) -> list[Delta]:
         """Return what a chunk adds."""
-        choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if self._ended or not isinstance(choice, dict):
+        if self._ended:
             return []
+        choice = first_choice(chunk)
         found: list[Delta] = []
         delta = choice.get("delta")
         if isinstance(delta, dict):

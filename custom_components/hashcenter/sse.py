@@ -10,8 +10,8 @@ from collections.abc import Iterator
 MAX_LINE_BYTES = 1 << 20
 
 
-class LineTooLong(Exception):
-    """A line of the stream is longer than the limit."""
+class TooLong(Exception):
+    """A line of the stream, or the stream, is longer than its limit."""
 
 
 class EventLines:
@@ -22,19 +22,22 @@ class EventLines:
         self._line = bytearray()
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """Yield the text of each event completed by `data`. Raises LineTooLong."""
+        """Yield the text of each event completed by `data`. Raises TooLong."""
         *ended, rest = data.split(b"\n")
         for piece in ended:
             self._extend(piece)
             line = bytes(self._line).rstrip(b"\r")
             self._line.clear()
             field, _, value = line.partition(b":")
-            # llama.cpp names the field of a failure `error`.
-            if field in (b"data", b"error"):
-                yield value.decode("utf-8", "replace").strip()
+            text = value.decode("utf-8", "replace").strip()
+            if field == b"data":
+                yield text
+            elif field == b"error":
+                # llama.cpp tells of a failure in a field of this name.
+                yield f'{{"error": {text}}}'
         self._extend(rest)
 
     def _extend(self, piece: bytes) -> None:
         if len(self._line) + len(piece) > self._limit_bytes:
-            raise LineTooLong
+            raise TooLong
         self._line += piece

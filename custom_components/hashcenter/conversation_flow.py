@@ -1,0 +1,107 @@
+"""Adding and changing a conversation agent: instructions, what it may control, which rig answers.
+
+The answers become the data of a `conversation` subentry, which `conversation.py` turns into an
+entity. An empty field is left out of the data: the default then holds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import probatio
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import llm
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TemplateSelector,
+)
+
+from .const import CONF_RIG, SUBENTRY_CONVERSATION, SUBENTRY_RIG
+
+_TITLE = "Hashcenter"
+
+
+def default_subentry_data() -> ConfigSubentryData:
+    """Return the agent that a house gets with its first rig that can answer: it controls Assist."""
+    return ConfigSubentryData(
+        subentry_type=SUBENTRY_CONVERSATION,
+        title=_TITLE,
+        data={CONF_LLM_HASS_API: [llm.LLM_API_ASSIST]},
+        unique_id=None,
+    )
+
+
+class ConversationSubentryFlow(ConfigSubentryFlow):
+    """The form of one agent."""
+
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Add an agent."""
+        entry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        if user_input is not None:
+            rig = _rigs(entry).get(user_input.get(CONF_RIG, ""))
+            title = f"{_TITLE} ({rig})" if rig else _TITLE
+            return self.async_create_entry(title=title, data=_kept(user_input))
+        return self._form("user", default_subentry_data()["data"])
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Change an agent."""
+        subentry = self._get_reconfigure_subentry()
+        if user_input is not None:
+            return self.async_update_and_abort(self._get_entry(), subentry, data=_kept(user_input))
+        return self._form("reconfigure", subentry.data)
+
+    def _form(self, step_id: str, data: Mapping[str, Any]) -> SubentryFlowResult:
+        schema = _schema(self.hass, _rigs(self._get_entry()))
+        suggested = {CONF_PROMPT: llm.DEFAULT_INSTRUCTIONS_PROMPT, **data}
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+        )
+
+
+def _rigs(entry: ConfigEntry) -> dict[str, str]:
+    """Return the names of the accepted rigs by id."""
+    return {
+        subentry.data[CONF_RIG]: subentry.title
+        for subentry in entry.subentries.values()
+        if subentry.subentry_type == SUBENTRY_RIG
+    }
+
+
+def _schema(hass: HomeAssistant, rigs: Mapping[str, str]) -> probatio.Schema:
+    apis = [SelectOptionDict(value=api.id, label=api.name) for api in llm.async_get_apis(hass)]
+    choice = [SelectOptionDict(value=rig, label=name) for rig, name in rigs.items()]
+    return probatio.Schema(
+        {
+            probatio.Optional(CONF_PROMPT): TemplateSelector(),
+            probatio.Optional(CONF_LLM_HASS_API): SelectSelector(
+                SelectSelectorConfig(options=apis, multiple=True, mode=SelectSelectorMode.LIST)
+            ),
+            probatio.Optional(CONF_RIG): SelectSelector(
+                SelectSelectorConfig(options=choice, mode=SelectSelectorMode.DROPDOWN)
+            ),
+        }
+    )
+
+
+def _kept(answers: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers worth keeping: the default instructions may improve with an update."""
+    return {
+        name: value
+        for name, value in answers.items()
+        if value and value != llm.DEFAULT_INSTRUCTIONS_PROMPT
+    }
