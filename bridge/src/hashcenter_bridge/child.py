@@ -162,7 +162,6 @@ class Child:
             async with started(spec.argv, spec.environment, spec.nice, output) as process:
                 self.pid = process.pid
                 why = await self._attend(process)
-                await output.end()
         except OSError as err:
             return f"{spec.name} cannot be started: {err.strerror}"
         finally:

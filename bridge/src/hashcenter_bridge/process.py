@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Final
 
 from . import launch
+from .output import Output
 
 _GUARD: Final = 'trap "" INT TERM HUP; read _; kill -s KILL -- "-$1" 2>/dev/null'
 
 
 @asynccontextmanager
 async def started(
-    argv: Sequence[str], environment: Mapping[str, str], nice: int, output: asyncio.Protocol
+    argv: Sequence[str], environment: Mapping[str, str], nice: int, output: Output
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start `argv`, with what it prints going to `output`; on leaving its whole group is killed.
 
@@ -48,6 +49,7 @@ async def started(
         async with _guarded(process):
             yield process
     finally:
+        await output.end()
         transport.close()
 
 
