@@ -47,7 +47,7 @@ def group(leader: int) -> list[int]:
 async def until(condition: Callable[[], bool], every_s: float = 0.02) -> None:
     """Wait until something that nobody announces is true."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - there is no event to await
+        while not condition():
             await asyncio.sleep(every_s)
 
 
