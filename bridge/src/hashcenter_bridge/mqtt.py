@@ -131,12 +131,20 @@ class Line:
             _LOGGER.info("connected to the broker at %s:%s", self._config.host, self._config.port)
             self.say(STATUS, Status(status=Presence.ONLINE, boot_id=self._boot_id))
             self._connected()
-            async with asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(self._read(client))
-                writer = tasks.create_task(self._write(client))
-                await self._done.wait()
-                reader.cancel()
-                writer.cancel()
+            work = [
+                asyncio.create_task(part)
+                for part in (self._read(client), self._write(client), self._end())
+            ]
+            try:
+                ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+            finally:
+                for task in work:
+                    task.cancel()
+
+    async def _end(self) -> None:
+        await self._done.wait()
 
     async def _read(self, client: aiomqtt.Client) -> None:
         request = REQUEST.of(self._rig)

@@ -79,7 +79,7 @@ class MinerProgram:
             self.reading, self.why = await self.miner.read(), ""
         except MinerFault as fault:
             if self.why != fault.text:
-                _LOGGER.warning("%s: %s", self.miner.name, fault.text)
+                _LOGGER.warning("%s", fault.text)
             self.reading, self.why = None, fault.text
         if before != self.reading:
             self._changed()
@@ -90,7 +90,7 @@ class MinerProgram:
             await (self.miner.pause() if running is Running.PAUSED else self.miner.resume())
         except MinerFault as fault:
             self.why = fault.text
-            _LOGGER.warning("%s: %s", self.miner.name, fault.text)
+            _LOGGER.warning("%s", fault.text)
         await self._read()
 
     @property

@@ -217,7 +217,7 @@ def _heater(
     state: State,
     rules: Rules,
 ) -> HeaterWanted:
-    target_w = None if aim.power_w is None else aim.power_w
+    target_w = aim.power_w
     effects = [device.effect for device in devices.values() if device.effect]
     worst = next(
         (
@@ -227,6 +227,8 @@ def _heater(
         ),
         None,
     )
+    if target_w and not able:
+        worst = None  # nothing was asked of any device, so nothing can be said of its effect
     available_w, why = _available(seen, able, barred, state, rules)
     reason = aim.reason
     if any(device.reason == "answering a question" for device in devices.values()):

@@ -1,0 +1,224 @@
+/*
+ * The dashboard "Hashcenter": one page that builds itself from what the house has.
+ *
+ * Home Assistant calls `generate(config, hass)` and shows the returned views. Entities are found by
+ * their translation key and device, never by entity id, so renaming breaks nothing. `config` may name
+ * `rooms`: entity ids of thermostats or thermometers to show first.
+ */
+
+const PLATFORM = "hashcenter";
+
+/** The house's and its rigs' entities, by device and key. */
+class Inventory {
+  constructor(hass) {
+    this.hass = hass;
+    this.byDevice = new Map();
+    for (const entity of Object.values(hass.entities)) {
+      if (entity.platform !== PLATFORM || entity.hidden || !entity.device_id) continue;
+      if (!hass.states[entity.entity_id]) continue;
+      const list = this.byDevice.get(entity.device_id) ?? [];
+      list.push(entity);
+      this.byDevice.set(entity.device_id, list);
+    }
+    this.devices = [...this.byDevice.keys()].map((id) => hass.devices[id]).filter(Boolean);
+    this.house = this.devices.find((device) => this.entity(device, "why"));
+  }
+
+  /** Return the entity id of `key` on `device`, undefined without one. */
+  entity(device, key, domain = "") {
+    return (this.byDevice.get(device?.id) ?? []).find(
+      (entity) => entity.translation_key === key && entity.entity_id.startsWith(domain),
+    )?.entity_id;
+  }
+
+  /** Return all entity ids of `key` on `device`. */
+  all(device, key) {
+    return (this.byDevice.get(device.id) ?? [])
+      .filter((entity) => entity.translation_key === key)
+      .map((entity) => entity.entity_id);
+  }
+
+  name(device) {
+    return device.name_by_user ?? device.name;
+  }
+
+  get rigs() {
+    return this.devices.filter(
+      (device) => device !== this.house && !device.parent_device_id && this.entity(device, "activity"),
+    );
+  }
+
+  children(rig) {
+    return this.devices
+      .filter((device) => device.parent_device_id === rig.id)
+      .sort((one, other) => this.name(one).localeCompare(this.name(other), undefined, { numeric: true }));
+  }
+}
+
+const heading = (text, icon, style = "title") => ({ type: "heading", heading: text, icon, heading_style: style });
+const tile = (entity, options = {}) => entity && { type: "tile", entity, ...options };
+const section = (...cards) => ({ type: "grid", cards: cards.filter(Boolean) });
+const wide = { grid_options: { columns: "full" } };
+
+/** Room now and target, and why the house does what it does. */
+function glance(found, rooms) {
+  const { house } = found;
+  const shown = rooms
+    .filter((id) => found.hass.states[id])
+    .map((id) =>
+      id.startsWith("climate.")
+        ? { type: "thermostat", entity: id }
+        : tile(id, { ...wide, features: [{ type: "trend-graph", hours_to_show: 6 }] }),
+    );
+  const why = found.entity(house, "why");
+  return section(
+    heading("Rooms", "mdi:home-thermometer"),
+    ...shown,
+    why && {
+      type: "markdown",
+      ...wide,
+      content: `## {{ states('${why}') }}`,
+      text_only: true,
+    },
+    tile(found.entity(house, "favor"), {
+      ...wide,
+      name: "Favor",
+      features: [{ type: "select-options" }],
+    }),
+    tile(found.entity(house, "stop_all"), {
+      ...wide,
+      color: "red",
+      name: "Stop all",
+      icon: "mdi:stop-circle",
+      features: [{ type: "toggle" }],
+    }),
+  );
+}
+
+/** Watts by activity and today's energy. */
+function watts(found) {
+  const { house } = found;
+  const energy = found.entity(house, "energy_kwh");
+  const kinds = [
+    ["hashing_w", "Hashing", "orange", "mdi:pickaxe"],
+    ["answering_w", "Answering", "blue", "mdi:message-text"],
+    ["idle_w", "Idle", "grey", "mdi:sleep"],
+  ];
+  return section(
+    heading("Heat", "mdi:radiator"),
+    tile(found.entity(house, "power_w"), { name: "Now", color: "red", icon: "mdi:fire" }),
+    energy && {
+      type: "statistic",
+      entity: energy,
+      name: "Today",
+      period: { calendar: { period: "day" } },
+      stat_type: "change",
+    },
+    ...kinds.map(([key, name, color, icon]) => tile(found.entity(house, key), { name, color, icon })),
+    {
+      type: "history-graph",
+      ...wide,
+      hours_to_show: 3,
+      entities: kinds
+        .map(([key, name]) => ({ entity: found.entity(house, key), name }))
+        .filter(({ entity }) => entity),
+    },
+  );
+}
+
+/** Can it answer, and how soon. */
+function answers(found) {
+  const { house } = found;
+  const available = found.entity(house, "inference_available");
+  if (!available) return undefined;
+  const [rig] = found.rigs.filter((one) => found.entity(one, "model"));
+  return section(
+    heading("Answers", "mdi:chat-processing"),
+    tile(available, { name: "Can answer", ...wide }),
+    tile(found.entity(house, "first_token_s"), { name: "First word in" }),
+    tile(found.entity(house, "tokens_per_s"), { name: "Speed", icon: "mdi:speedometer" }),
+    tile(found.entity(house, "tokens_per_joule"), { name: "Per joule", icon: "mdi:leaf" }),
+    rig && tile(found.entity(rig, "model"), { name: "Model", ...wide }),
+  );
+}
+
+/** What is wrong, since when. */
+function problems(found) {
+  const { house } = found;
+  const problem = found.entity(house, "problem", "binary_sensor");
+  const text = found.entity(house, "problems", "sensor");
+  if (!problem) return undefined;
+  return section(
+    heading("Is anything wrong?", "mdi:stethoscope"),
+    tile(problem, { name: "Problem", ...wide }),
+    text && {
+      type: "markdown",
+      ...wide,
+      visibility: [{ condition: "state", entity: problem, state: "on" }],
+      content: `{{ states('${text}') }}`,
+    },
+  );
+}
+
+/** One rig: what it is asked for, what it does, its devices. */
+function rig(found, device) {
+  const children = found.children(device).flatMap((child) => [
+    heading(found.name(child), child.name.startsWith("CPU") ? "mdi:chip" : "mdi:expansion-card", "subtitle"),
+    tile(found.entity(child, "power_w"), { name: "Power" }),
+    tile(found.entity(child, "temp_c"), { name: "Temperature" }),
+    tile(found.entity(child, "activity"), { name: "Activity" }),
+    tile(found.entity(child, "utilization_percent"), { name: "Load", icon: "mdi:gauge" }),
+  ]);
+  return section(
+    heading(found.name(device), "mdi:server"),
+    ...found
+      .all(device, "heat_request")
+      .map((id) => tile(id, { ...wide, name: "Heat request", features: [{ type: "numeric-input", style: "slider" }] })),
+    ...found.all(device, "available_w").map((id) => tile(id, { name: "Available" })),
+    tile(found.entity(device, "power_w"), { name: "Power" }),
+    tile(found.entity(device, "activity"), { name: "Activity" }),
+    tile(found.entity(device, "hash_rate_mhs"), { name: "Hash rate" }),
+    ...found.all(device, "effect").map((id) => tile(id, { name: "Watts follow" })),
+    ...found.all(device, "hands_off").map((id) => tile(id, { name: "Hands off" })),
+    ...children,
+  );
+}
+
+class HashcenterDashboardStrategy extends HTMLElement {
+  static async generate(config, hass) {
+    const found = new Inventory(hass);
+    if (!found.house) {
+      return {
+        views: [
+          {
+            title: "Hashcenter",
+            cards: [
+              { type: "markdown", content: "Hashcenter is not set up yet: add it under Settings → Devices & services." },
+            ],
+          },
+        ],
+      };
+    }
+    const sections = [
+      glance(found, config.rooms ?? []),
+      watts(found),
+      answers(found),
+      problems(found),
+      ...found.rigs.map((device) => rig(found, device)),
+    ].filter(Boolean);
+    return {
+      title: "Hashcenter",
+      views: [{ title: "Hashcenter", icon: "mdi:home-lightning-bolt", type: "sections", max_columns: 3, sections }],
+    };
+  }
+}
+
+customElements.define("ll-strategy-dashboard-hashcenter", HashcenterDashboardStrategy);
+
+window.customStrategies = window.customStrategies || [];
+window.customStrategies.push({
+  type: "hashcenter",
+  strategyType: "dashboard",
+  name: "Hashcenter",
+  description: "Rooms, heat, answers and rigs at a glance",
+});

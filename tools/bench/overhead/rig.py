@@ -1,0 +1,96 @@
+"""A rig to measure: a broker, fake GPUs and the real bridge, on loopback, in a folder of its own."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+from tests.simulators.fake_nvml import FakeGpus, build
+from tools.demo.broker import start_broker
+from tools.demo.ports import HOST, free_port, until_open
+from tools.demo.processes import Processes, Program
+from tools.paths import BRIDGE_PYTHON, DEV, MODEL
+
+SLOTS = 4
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A running bridge. `socket` is where its runner listens, if it has one."""
+
+    bridge: Program
+    broker_port: int
+    http_port: int
+    key: str
+    gpus: FakeGpus
+    socket: Path | None
+
+
+@asynccontextmanager
+async def running(folder: Path, gpus: int, *, with_model: bool) -> AsyncIterator[Rig]:
+    """Run a rig with `gpus` fake GPUs and, `with_model`, the small real model in a real runner."""
+    processes = Processes(folder / "logs", f"bench-{folder.name}")
+    broker_port, http_port = free_port(), free_port()
+    fakes = FakeGpus(folder / "gpus", gpus, library=build(DEV / "fake-nvml"))
+    config = folder / "hashcenter.toml"
+    config.write_text(_config(folder, broker_port, http_port, with_model=with_model))
+    try:
+        await start_broker(processes, folder, broker_port)
+        command = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "run", "--config", config]
+        bridge = await processes.start("bridge", command, fakes.environment)
+        await until_open(http_port, bridge, 30)
+        ask_key = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "key", "--config", config]
+        key = await asyncio.to_thread(subprocess.check_output, ask_key, text=True)
+        socket = await _ready(folder, http_port) if with_model else None
+        yield Rig(bridge, broker_port, http_port, key.strip(), fakes, socket)
+    finally:
+        await processes.stop_all()
+
+
+async def _ready(folder: Path, http_port: int) -> Path:
+    """Wait until the runner answers; return its socket."""
+    async with asyncio.timeout(120):
+        while True:
+            sockets = list((folder / "run").rglob("*.sock"))
+            runners = [path for path in sockets if path.name != "control.sock"]
+            if runners and await asyncio.to_thread(_answers, http_port):
+                return runners[0]
+            await asyncio.sleep(0.5)
+
+
+def _answers(http_port: int) -> bool:
+    with urlopen(f"http://{HOST}:{http_port}/health", timeout=5) as response:
+        health: dict[str, object] = json.load(response)
+    return health["status"] == "ok"
+
+
+def _config(folder: Path, broker_port: int, http_port: int, *, with_model: bool) -> str:
+    runner = f"""
+[[runner]]
+plugin = "xllamacpp"
+name = "bench"
+gpus = []
+model = "{MODEL}"
+context_tokens = {SLOTS * 1024}
+slots = {SLOTS}
+threads = 2
+"""
+    return f"""
+[rig]
+id = "bench"
+allow_control = true
+state_folder = "{folder / "state"}"
+runtime_folder = "{folder / "run"}"
+[log]
+level = "warning"
+[mqtt]
+port = {broker_port}
+[http]
+port = {http_port}
+[[device]]
+plugin = "nvml"
+{runner if with_model else ""}"""
