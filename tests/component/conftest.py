@@ -1,7 +1,8 @@
 """Home Assistant's harness, set up for this repository's integration."""
 
-import custom_components  # noqa: F401 - ours, before the harness's own package of that name
 import pytest
+
+import custom_components  # noqa: F401 - ours, before the harness's own package of that name
 
 
 @pytest.fixture(autouse=True)

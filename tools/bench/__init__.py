@@ -1,0 +1,1 @@
+"""Measurements: one module each, whose `measure()` returns one flat object of figures."""
