@@ -84,7 +84,7 @@ async def stream_completion(
     priority: str,
     patience: Patience,
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the chunks of the answer to `request`, an OpenAI chat completion. Raises AnswerError."""
+    """Yield the chunks of the answer to an OpenAI chat completion. Raises AnswerError."""
     progress = _Progress(endpoint.name, patience, asyncio.get_running_loop().time)
     lines = EventLines()
     response: aiohttp.ClientResponse | None = None

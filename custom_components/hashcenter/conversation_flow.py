@@ -16,7 +16,6 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers import llm
 from homeassistant.helpers.selector import (
     SelectOptionDict,
@@ -65,11 +64,17 @@ class ConversationSubentryFlow(ConfigSubentryFlow):
         return self._form("reconfigure", subentry.data)
 
     def _form(self, step_id: str, data: Mapping[str, Any]) -> SubentryFlowResult:
-        schema = _schema(self.hass, _rigs(self._get_entry()))
-        suggested = {CONF_PROMPT: llm.DEFAULT_INSTRUCTIONS_PROMPT, **data}
+        apis = {api.id: api.name for api in llm.async_get_apis(self.hass)}
+        rigs = _rigs(self._get_entry())
+        suggested: dict[str, Any] = {
+            CONF_PROMPT: data.get(CONF_PROMPT, llm.DEFAULT_INSTRUCTIONS_PROMPT),
+            CONF_LLM_HASS_API: [api for api in data.get(CONF_LLM_HASS_API, []) if api in apis],
+        }
+        if data.get(CONF_RIG) in rigs:
+            suggested[CONF_RIG] = data[CONF_RIG]
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(schema, suggested),
+            data_schema=self.add_suggested_values_to_schema(_schema(apis, rigs), suggested),
         )
 
 
@@ -82,26 +87,30 @@ def _rigs(entry: ConfigEntry) -> dict[str, str]:
     }
 
 
-def _schema(hass: HomeAssistant, rigs: Mapping[str, str]) -> probatio.Schema:
-    apis = [SelectOptionDict(value=api.id, label=api.name) for api in llm.async_get_apis(hass)]
-    choice = [SelectOptionDict(value=rig, label=name) for rig, name in rigs.items()]
+def _schema(apis: Mapping[str, str], rigs: Mapping[str, str]) -> probatio.Schema:
+    """Return the form's fields; `apis` and `rigs` are names by id."""
     return probatio.Schema(
         {
             probatio.Optional(CONF_PROMPT): TemplateSelector(),
             probatio.Optional(CONF_LLM_HASS_API): SelectSelector(
-                SelectSelectorConfig(options=apis, multiple=True, mode=SelectSelectorMode.LIST)
+                SelectSelectorConfig(
+                    options=_options(apis), multiple=True, mode=SelectSelectorMode.LIST
+                )
             ),
             probatio.Optional(CONF_RIG): SelectSelector(
-                SelectSelectorConfig(options=choice, mode=SelectSelectorMode.DROPDOWN)
+                SelectSelectorConfig(options=_options(rigs), mode=SelectSelectorMode.DROPDOWN)
             ),
         }
     )
 
 
+def _options(names: Mapping[str, str]) -> list[SelectOptionDict]:
+    return [SelectOptionDict(value=id_, label=name) for id_, name in names.items()]
+
+
 def _kept(answers: dict[str, Any]) -> dict[str, Any]:
     """Return the answers worth keeping: the default instructions may improve with an update."""
-    return {
-        name: value
-        for name, value in answers.items()
-        if value and value != llm.DEFAULT_INSTRUCTIONS_PROMPT
-    }
+    kept = {name: value for name, value in answers.items() if value}
+    if kept.get(CONF_PROMPT, "").strip() == llm.DEFAULT_INSTRUCTIONS_PROMPT.strip():
+        del kept[CONF_PROMPT]
+    return kept

@@ -15,7 +15,8 @@ from typing import Any
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .completion import Endpoint, Patience, AnswerError, stream_completion
+from . import issues
+from .completion import AnswerError, Endpoint, Patience, stream_completion
 from .const import DOMAIN
 from .coordinator import RigCoordinator
 from .house import House
@@ -34,7 +35,7 @@ PATIENCE: Mapping[str, Patience] = {
 class Candidate:
     """A rig that can be asked now. `first_token_s` is its own prediction."""
 
-    rig_id: str
+    rig: RigCoordinator
     endpoint: Endpoint
     model: str
     available: bool
@@ -52,7 +53,7 @@ def ranked(house: House, rig_id: str | None = None) -> list[Candidate]:
     ]
     return sorted(
         candidates,
-        key=lambda rig: (not rig.available, rig.first_token_s, rig.waiting, rig.rig_id),
+        key=lambda one: (not one.available, one.first_token_s, one.waiting, one.rig.rig_id),
     )
 
 
@@ -65,19 +66,20 @@ async def stream_chat(
     Raises HomeAssistantError, translated: AnswerError where a rig was asked; if several were, that
     of the first.
     """
-    rigs = ranked(house, rig_id)
-    if not rigs:
+    candidates = ranked(house, rig_id)
+    if not candidates:
         raise _nobody(house, rig_id)
     failure: AnswerError | None = None
-    for rig in rigs:
+    for candidate in candidates:
+        last = candidate is candidates[-1]
         try:
-            async with aclosing(
-                _ask(house, rig, request, priority, last=rig is rigs[-1])
-            ) as chunks:
+            async with aclosing(_ask(house, candidate, request, priority, last=last)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
         except AnswerError as err:
+            if err.translation_key == issues.WRONG_KEY:
+                issues.async_raise_wrong_key(house.hass, house.config_entry, candidate.rig)
             if err.began:
                 raise
             failure = failure or err
@@ -86,15 +88,18 @@ async def stream_chat(
 
 
 def _ask(
-    house: House, rig: Candidate, request: dict[str, Any], priority: str, *, last: bool
+    house: House, candidate: Candidate, request: dict[str, Any], priority: str, *, last: bool
 ) -> AsyncGenerator[dict[str, Any]]:
     patience = PATIENCE[priority]
     if not last:
-        at_most_s = min(patience.first_token_s, rig.first_token_s + DOUBT_S)
+        at_most_s = min(patience.first_token_s, candidate.first_token_s + DOUBT_S)
         patience = replace(patience, first_token_s=at_most_s)
-    session = async_get_clientsession(house.hass)
     return stream_completion(
-        session, rig.endpoint, {**request, "model": rig.model, "stream": True}, priority, patience
+        async_get_clientsession(house.hass),
+        candidate.endpoint,
+        {**request, "model": candidate.model, "stream": True},
+        priority,
+        patience,
     )
 
 
@@ -110,7 +115,7 @@ def _candidate(coordinator: RigCoordinator) -> Candidate | None:
         return None
     models = [model.id for runner in rig.inventory.runners for model in runner.models]
     return Candidate(
-        rig_id=coordinator.rig_id,
+        rig=coordinator,
         endpoint=Endpoint(coordinator.name, rig.endpoint_url, key),
         model=inference.model or next(iter(models), ""),
         available=inference.available,

@@ -9,6 +9,7 @@ import probatio
 import pytest
 from homeassistant.components.conversation import (
     AssistantContent,
+    Content,
     SystemContent,
     ToolResultContent,
     UserContent,
@@ -49,7 +50,7 @@ def call(arguments: str, *, index: int = 0, name: str = "", id_: str = "") -> di
 
 def test_a_conversation_is_rendered_role_by_role() -> None:
     asked = llm.ToolInput("intent__HassTurnOn", {"name": "Lamp"}, id="call_1")
-    log = [
+    log: list[Content] = [
         SystemContent("You are a voice assistant."),
         UserContent("Light, please."),
         AssistantContent("agent", thinking_content="Hm.", tool_calls=[asked]),
@@ -89,7 +90,7 @@ def test_the_clock_moves_from_the_instructions_to_the_words_it_belongs_to() -> N
     first, second = UserContent("What time is it?"), UserContent("And now?")
     object.__setattr__(second, "created", first.created + timedelta(minutes=2))
     zone = timezone(timedelta(hours=2))
-    log = [SystemContent(f"Be brief.\n{clock}\nBe kind."), first, second]
+    log: list[Content] = [SystemContent(f"Be brief.\n{clock}\nBe kind."), first, second]
     system, *users = messages(log, zone)
     assert system["content"] == "Be brief.\nBe kind."
     for said, user in zip((first, second), users, strict=True):

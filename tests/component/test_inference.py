@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.hashcenter import inference
 from custom_components.hashcenter.completion import AnswerError, Patience
@@ -61,18 +63,27 @@ def rig(
     )
     data = Rig(name, inventory=inventory, state=now, online=known["online"])
     return SimpleNamespace(
-        rig_id=name, name=name.title(), data=data, key=known["key"], host=known["host"]
+        rig_id=name,
+        name=name.title(),
+        data=data,
+        key=known["key"],
+        host=known["host"],
+        subentry=SimpleNamespace(subentry_id=f"subentry-{name}"),
     )
 
 
 def house(*rigs: SimpleNamespace, hass: HomeAssistant | None = None) -> House:
     """Return a house with these rigs."""
-    return cast("House", SimpleNamespace(hass=hass, rigs={one.rig_id: one for one in rigs}))
+    entry = MockConfigEntry(domain="hashcenter")
+    if hass is not None:
+        entry.add_to_hass(hass)
+    known = {"hass": hass, "rigs": {one.rig_id: one for one in rigs}, "config_entry": entry}
+    return cast("House", SimpleNamespace(**known))
 
 
 def order(*rigs: SimpleNamespace, rig_id: str | None = None) -> list[str]:
     """Return the ids of the rigs in the order in which they would be asked."""
-    return [candidate.rig_id for candidate in ranked(house(*rigs), rig_id)]
+    return [candidate.rig.rig_id for candidate in ranked(house(*rigs), rig_id)]
 
 
 def test_the_rig_that_answers_soonest_is_asked_first() -> None:
@@ -222,6 +233,15 @@ async def test_a_rig_that_fails_before_its_first_token_is_passed_over(
     assert await why_not(house(first, hass=hass)) == key
     assert await ask(house(first, rig("two", two.url), hass=hass)) == "Hello there."
     assert len(one.received) == 2
+
+
+async def test_a_refused_key_becomes_a_repair(hass: HomeAssistant, start: Start) -> None:
+    one = await start("another")
+    assert await why_not(house(rig("one", one.url), hass=hass)) == "wrong_key"
+    issue = ir.async_get(hass).async_get_issue("hashcenter", "wrong_key_one")
+    assert issue
+    assert issue.translation_placeholders
+    assert issue.translation_placeholders["rig"] == "One"
 
 
 async def test_a_rig_that_is_off_is_passed_over(hass: HomeAssistant, start: Start) -> None:

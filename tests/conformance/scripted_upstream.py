@@ -172,7 +172,9 @@ class ScriptedUpstream:
             for step in play.steps:
                 await step.play(stream, Scene(request, self._closing))
             await stream.write_eof()
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
+            received.hung_up.set()
+        except asyncio.CancelledError:
             received.hung_up.set()
             raise
         return stream
