@@ -1,4 +1,4 @@
-"""`./dev bench NAME [--json ...]`: becomes `python -m tools.bench.NAME`; without a name, lists them.
+"""`./dev bench NAME [--json]`: becomes `python -m tools.bench.NAME`; without a name, lists them.
 
 A measurement prints its one flat object last and alone on standard output, progress on standard
 error.

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import picture
 from .arbiter import decide, leases
-from .arbiter.types import DeviceWanted, Running, Wanted
+from .arbiter.types import Running, Wanted
 from .errors import DeviceFault
 from .intake import Intake, Situation
 from .mqtt import Line
@@ -53,7 +53,7 @@ class Loop:
         self._awake = asyncio.Event()
         self._schedule = Schedule()
         self._working: dict[str, asyncio.Task[None]] = {}
-        self._not_before: dict[str, float] = {}
+        self._limits_set: dict[str, tuple[float, float]] = {}
         self._preempting: set[int] = set()
         self._energy_at = 0.0
         self._shares: dict[str, int] = {}
@@ -212,21 +212,21 @@ class Loop:
 
     def _settle_limits(self, wanted: Wanted, now: float) -> None:
         """Set what differs; while something must come down, nothing goes up."""
-        changes: list[tuple[str, DeviceWanted, bool]] = []
+        changes: list[tuple[str, float, bool]] = []
         for uid, device in wanted.devices.items():
             limit_w = self.rig.metering.watched[uid].readings.power_limit_w
             if device.limit_w is None or limit_w is None:
                 continue
-            failed = device.effect is Effect.NO_EFFECT and now >= self._not_before.get(uid, 0.0)
-            if abs(device.limit_w - limit_w) >= 1.0 or failed:
-                changes.append((uid, device, device.limit_w > limit_w))
+            if abs(device.limit_w - limit_w) >= 1.0 or device.effect is Effect.NO_EFFECT:
+                changes.append((uid, device.limit_w, device.limit_w > limit_w))
         lowering = any(not up for _, _, up in changes)
-        for uid, device, up in changes:
-            if (up and lowering) or now < self._not_before.get(uid, 0.0):
+        for uid, wanted_w, up in changes:
+            # Only the same setting waits before it is tried again: a new one never does.
+            set_w, set_at = self._limits_set.get(uid, (None, 0.0))
+            if (up and lowering) or (set_w == wanted_w and now < set_at + _AGAIN_S):
                 continue
-            assert device.limit_w is not None
-            if self._start(f"limit {uid}", self._set_limit(uid, device.limit_w)):
-                self._not_before[uid] = now + _AGAIN_S
+            if self._start(f"limit {uid}", self._set_limit(uid, wanted_w)):
+                self._limits_set[uid] = (wanted_w, now)
 
     async def _set_limit(self, uid: str, limit_w: float) -> None:
         driver = self.rig.metering.watched[uid].driver
@@ -285,7 +285,7 @@ class Loop:
         for miner in rig.miners:
             if miner.running is Running.FAILED:
                 current[("miner_failed", None)] = miner.seen().why
-            elif miner.reading and miner.reading.pool_connected is False:
+            elif miner.pool_connected is False:
                 current[("pool_lost", None)] = f"{miner.miner.name} has lost its pool"
         if rig.store.failure:
             current[("storage", None)] = rig.store.failure

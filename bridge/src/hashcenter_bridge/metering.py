@@ -16,7 +16,7 @@ from .energy import Meter
 from .errors import DeviceFault
 from .store import Store
 from .wire.messages import Device
-from .wire.values import DeviceKind, Readings
+from .wire.values import DeviceKind, PowerSource, Readings
 
 _LOGGER = logging.getLogger(__name__)
 _RIG = "rig"
@@ -144,13 +144,18 @@ class Metering:
         return self._store.kept.energy.get(_RIG, {}).get("kwh", 0.0)
 
     def devices_w(self) -> float | None:
-        """Return what all devices draw together, None while one of them is unknown."""
-        total_w = 0.0
-        for watched in self.watched.values():
-            if watched.readings.power_w is None:
-                return None
-            total_w += watched.readings.power_w
-        return total_w if self.watched else None
+        """Return what all devices draw together, None while one that has a meter does not say.
+
+        What has no meter at all is part of the owner's `base_w`.
+        """
+        metered = [
+            watched
+            for watched in self.watched.values()
+            if watched.device.capabilities.power_source != PowerSource.NONE
+        ]
+        watts = [watched.readings.power_w for watched in metered]
+        known = [power_w for power_w in watts if power_w is not None]
+        return sum(known) if known and len(known) == len(watts) else None
 
     def seen(self, now: float) -> tuple[DeviceSeen, ...]:
         """Return what the arbiter is shown."""

@@ -149,7 +149,7 @@ class Line:
     async def _read(self, client: aiomqtt.Client) -> None:
         request = REQUEST.of(self._rig)
         async for message in client.messages:
-            payload = message.payload if isinstance(message.payload, bytes) else b""
+            payload = bytes(message.payload)
             if message.topic.value == request:
                 self._heard(payload, bool(message.retain))
             elif payload == b"online" and not message.retain:

@@ -142,8 +142,11 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
     activities = {state.activity for state in devices.values()}
     known = power_w is not None
     readings = [program.reading for program in rig.miners if program.reading]
-    rates = [reading.hash_rate_hs for reading in readings if reading.hash_rate_hs is not None]
+    rates = [0.0 if reading.paused else reading.hash_rate_hs for reading in readings]
+    known_rates = [rate for rate in rates if rate is not None]
     missing = {} if known else {"power_w": "a device does not say what it draws"}
+    if len(known_rates) < len(rates):
+        missing["hash_rate_mhs"] = "a miner does not say its hash rate yet"
     return RigState(
         boot_id=rig.boot_id,
         tick=round(now, 1),
@@ -162,7 +165,9 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
         idle_w=_rounded(max(0.0, power_w - hashing_w - answering_w))
         if power_w is not None
         else None,
-        hash_rate_mhs=_rounded(sum(rates) / 1e6, 3) if rig.miners else None,
+        hash_rate_mhs=_rounded(sum(known_rates) / 1e6, 3)
+        if rig.miners and "hash_rate_mhs" not in missing
+        else None,
         shares_accepted_total=rig.answers.totals.shares if rig.miners else None,
         stopped=rig.state.stopped,
         controller=rig.store.kept.controller,

@@ -7,9 +7,10 @@ is known, not what it said it would do.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from .arbiter.types import MinerSeen, RunnerSeen, Running
-from .child import Child, ChildState
+from .child import Child, ChildSpec, ChildState
 from .errors import MinerFault, RunnerFault
 from .miners import Miner, MinerReading
 from .runners import Runner
@@ -17,15 +18,22 @@ from .runners import Runner
 _LOGGER = logging.getLogger(__name__)
 _READ_S = 5.0
 _READY_S = 5.0
+_CONNECTS_WITHIN_S = 20.0
 
 _CHILD: dict[ChildState, Running] = {
     ChildState.STOPPED: Running.STOPPED,
     ChildState.STARTING: Running.STARTING,
     ChildState.READY: Running.ACTIVE,
-    # Until it is gone it may still hash.
+    # Until it is gone it may still work.
     ChildState.STOPPING: Running.ACTIVE,
     ChildState.FAILED: Running.FAILED,
 }
+
+
+def _on_its_gpus(spec: ChildSpec, gpus: tuple[str, ...]) -> ChildSpec:
+    """Let a program see the GPUs that the owner gave it, and no others (CUDA's own variable)."""
+    visible = {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+    return replace(spec, environment={**spec.environment, **visible})
 
 
 class MinerProgram:
@@ -37,11 +45,14 @@ class MinerProgram:
         self.miner = miner
         self.reading: MinerReading | None = None
         self.why = ""
+        self._clock = clock
         self._changed = changed
+        self._began = clock()
+        self._had_pool = False
         self._soon = asyncio.Event()
         self.child = (
             Child(
-                miner.child,
+                _on_its_gpus(miner.child, miner.gpus),
                 ready=self._answers,
                 before_start=None,
                 changed=self._child_changed,
@@ -52,8 +63,8 @@ class MinerProgram:
         )
 
     def _child_changed(self) -> None:
-        if self.child and self.child.state is not ChildState.READY:
-            self.reading = None
+        if self.child and self.child.state not in (ChildState.READY, ChildState.STOPPING):
+            self.reading, self._had_pool, self._began = None, False, self._clock()
         self._soon.set()
         self._changed()
 
@@ -96,11 +107,21 @@ class MinerProgram:
     @property
     def running(self) -> Running:
         """Where it stands."""
-        if self.child is not None and self.child.state is not ChildState.READY:
+        at_work = self.child is None or self.child.state in (ChildState.READY, ChildState.STOPPING)
+        if self.child is not None and (not at_work or self.reading is None):
             return _CHILD[self.child.state]
         if self.reading is None:
-            return Running.FAILED if self.child is None else Running.ACTIVE
+            return Running.FAILED
         return Running.PAUSED if self.reading.paused else Running.ACTIVE
+
+    @property
+    def pool_connected(self) -> bool | None:
+        """Whether it has a pool; unknown while it may still be connecting after its start."""
+        connected = self.reading.pool_connected if self.reading else None
+        self._had_pool = self._had_pool or bool(connected)
+        if connected is False and not self._had_pool:
+            return None if self._clock() - self._began < _CONNECTS_WITHIN_S else False
+        return connected
 
     def seen(self) -> MinerSeen:
         """Return what the arbiter is shown."""
@@ -110,7 +131,7 @@ class MinerProgram:
             devices=self.miner.gpus,
             owned=self.child is not None,
             running=self.running,
-            pool_connected=reading.pool_connected if reading else None,
+            pool_connected=self.pool_connected,
             hash_rate_hs=reading.hash_rate_hs if reading else None,
             why=self.child.why if self.child and self.child.why else self.why,
         )
@@ -135,7 +156,7 @@ class RunnerProgram:
         self._why = ""
         self.child = (
             Child(
-                runner.child,
+                _on_its_gpus(runner.child, runner.gpus),
                 ready=runner.ready,
                 before_start=runner.verify,
                 changed=self._changed,

@@ -1,4 +1,4 @@
-"""What Hashcenter itself costs: beside the bare runner, beside a GPU exporter, beside MQTT discovery.
+"""What Hashcenter itself costs, beside what does only a part of its work.
 
 Three measurements, each a ratio within one run on one machine; the figures and their method are in
 docs/bench.md.

@@ -1,15 +1,14 @@
-"""The HTTP API against the same runner directly: interleaved, so that a busy machine hurts both alike.
+"""The HTTP API against the same runner directly, interleaved: noise hurts both alike.
 
-Direct requests go to the runner's UNIX socket, the way the bridge itself does. Uncached prompts start
-with words that were never sent before; the warm prompt is always the same.
+Direct requests go to the runner's UNIX socket, the way the bridge itself does. Uncached prompts
+start with words that were never sent before; the warm prompt is always the same.
 """
 
 import asyncio
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -42,7 +41,9 @@ class Way:
     url: str
 
 
-async def measure(rig: Rig, repeats: int, warm_repeats: int, say: Callable[[str], None]) -> dict[str, float]:
+async def measure(
+    rig: Rig, repeats: int, warm_repeats: int, say: Callable[[str], None]
+) -> dict[str, float]:
     """Return the gateway's figures: ratios through the API against direct."""
     connector = aiohttp.UnixConnector(str(rig.socket))
     headers = {"Authorization": f"Bearer {rig.key}"}
@@ -92,7 +93,9 @@ async def _added_ms(gateway: Way, direct: Way, repeats: int) -> float:
         await _ask(way, prompt, 1)
     ours, bare = [], []
     for index in range(repeats):
-        order = ((gateway, ours), (direct, bare)) if index % 2 else ((direct, bare), (gateway, ours))
+        order = (
+            ((gateway, ours), (direct, bare)) if index % 2 else ((direct, bare), (gateway, ours))
+        )
         for way, times in order:
             times.append((await _ask(way, prompt, 1)).first_token_s)
     return 1000 * (statistics.median(ours) - statistics.median(bare))
@@ -100,7 +103,7 @@ async def _added_ms(gateway: Way, direct: Way, repeats: int) -> float:
 
 def _prompt(tokens: int, seed: int) -> str:
     """Return about `tokens` tokens of plain words; another seed differs from the first word on."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     return " ".join([str(seed), *(chance.choice(_WORDS) for _ in range(tokens - 16))])
 
 

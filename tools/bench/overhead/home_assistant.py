@@ -1,8 +1,8 @@
-"""Home Assistant's CPU for the same entities at the same rates: through us, and through MQTT discovery.
+"""Home Assistant's CPU for the same entities at the same rates: by us, and by MQTT discovery.
 
-Two real Home Assistants listen to one real bridge at the same time, so that what disturbs one disturbs
-the other. The second gets, for every enabled entity that the first made of a wire field, an MQTT
-sensor on the same topic with a template that takes the same field.
+Two real Home Assistants listen to one real bridge at the same time, so that what disturbs one
+disturbs the other. The second gets, for every enabled entity that the first made of a wire field,
+an MQTT sensor on the same topic with a template that takes the same field.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
         processes = Processes(folder / "logs-ha", f"bench-ha-{folder.name}")
         try:
             ours, bare = await asyncio.gather(
-                _start(processes, folder / "ha-ours", rig), _start(processes, folder / "ha-bare", rig)
+                _start(processes, folder / "ha-ours", rig),
+                _start(processes, folder / "ha-bare", rig),
             )
             say("two Home Assistants have started")
             async with ours[1] as home, bare[1] as other:
@@ -46,7 +47,9 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
                 gpus = await _gpu_entities(home)
                 fields = await _fields(home)
                 await _discover(rig, fields)
-                await newcomer.until("all MQTT entities", lambda: _all_there(other, len(fields)), 60)
+                await newcomer.until(
+                    "all MQTT entities", lambda: _all_there(other, len(fields)), 60
+                )
                 say(f"{len(fields)} entities in both, {seconds:.0f} s")
                 liveliness = asyncio.create_task(_liven(rig))
                 await asyncio.sleep(_SETTLE_S)
@@ -108,9 +111,7 @@ async def _fields(home: HomeAssistant) -> _Found:
 
 
 async def _discover(rig: Rig, fields: _Found) -> None:
-    async with aiomqtt.Client(
-        HOST, rig.broker_port, protocol=aiomqtt.ProtocolVersion.V5
-    ) as client:
+    async with aiomqtt.Client(HOST, rig.broker_port, protocol=aiomqtt.ProtocolVersion.V5) as client:
         for number, (topic, template) in enumerate(fields):
             name = f"bench {number}"
             payload = {
@@ -134,7 +135,7 @@ async def _liven(rig: Rig) -> None:
     """Let every GPU's load wander, as mining and answering do."""
     while True:
         for index in range(_GPUS):
-            rig.gpus.set(index, load=random.uniform(0.7, 1.0), instant_noise_w=3)
+            rig.gpus.set(index, load=random.uniform(0.7, 1.0), instant_noise_w=3)  # noqa: S311
         await asyncio.sleep(5)
 
 

@@ -1,4 +1,4 @@
-"""A rig to measure: a broker, fake GPUs and the real bridge, on loopback, in a folder of its own."""
+"""A rig to measure: a broker, fake GPUs and the real bridge, on loopback, in its own folder."""
 
 import asyncio
 import json

@@ -174,6 +174,10 @@ def _devices(
     wanted_devices: dict[str, DeviceWanted] = {}
     tracks: dict[str, Track] = {}
     for device in seen.devices:
+        if not device.adjustable and device.uid not in reasons:
+            # Nothing runs on it and it has no knob, so nothing is asked of it.
+            wanted_devices[device.uid] = DeviceWanted(None, None, None, None, "")
+            continue
         share = plan[device.uid]
         answers = device.uid in answering and not state.stopped
         reason = reasons.get(device.uid, aim.reason)
