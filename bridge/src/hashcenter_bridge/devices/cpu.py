@@ -177,6 +177,8 @@ class Plugin:
         """Return busy and total ticks of all processors; waiting for disks is not work."""
         with (self._root / "proc/stat").open() as file:
             ticks = [int(field) for field in file.readline().split()[1:9]]
+        if len(ticks) < 5:
+            raise ValueError("its first line is not understood")
         return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
     def _find_packages(self) -> list[Package]:

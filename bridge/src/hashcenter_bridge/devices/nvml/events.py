@@ -18,8 +18,8 @@ from .library import nvml
 
 _LOGGER = logging.getLogger(__name__)
 
-_WAIT_MS: Final = 1000
-_AFTER_ERROR_S: Final = 5.0
+_WAIT_MS: Final = 500
+_AFTER_ERROR_S: Final = 1.0
 
 _MEANINGS: Final = {
     13: "a program made a wrong access on the GPU",

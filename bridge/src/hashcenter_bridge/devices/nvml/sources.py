@@ -140,7 +140,8 @@ def supported_fields(gpu: Any) -> dict[int, tuple[str, float]]:
         for number, answer in answers.items()
         if not (isinstance(answer, Exception) and is_unsupported(answer))
     }
-    if answers.get(nvml.NVML_FI_DEV_MEMORY_TEMP) == 0:  # some drivers: "success", and no sensor
+    memory_temp_c = answers.get(nvml.NVML_FI_DEV_MEMORY_TEMP)
+    if isinstance(memory_temp_c, float) and memory_temp_c == 0:  # "success", but there is no sensor
         del found[nvml.NVML_FI_DEV_MEMORY_TEMP]
     return found
 
