@@ -1,0 +1,116 @@
+"""Binary sensors: can it answer, is something wrong, is the rig there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import RigCoordinator
+from .entity import HouseEntity, Makers, RigEntity, async_follow, rig_owner, unique_id
+from .house import HashcenterConfigEntry, House
+from .rig import Rig
+from .sensor_tables import answers
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HouseBinaryDescription(BinarySensorEntityDescription):
+    """A yes or no about the house."""
+
+    is_on_fn: Callable[[House], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RigBinaryDescription(BinarySensorEntityDescription):
+    """A yes or no about a rig, for rigs where `exists_fn` holds."""
+
+    is_on_fn: Callable[[Rig], bool | None]
+    exists_fn: Callable[[Rig], bool] = lambda _: True
+    always_available: bool = False
+
+
+HOUSE: Final = (
+    HouseBinaryDescription(
+        key="inference_available", is_on_fn=lambda house: house.data.inference_available
+    ),
+    HouseBinaryDescription(
+        key="problem",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=lambda house: bool(house.problems),
+    ),
+)
+
+RIG: Final = (
+    RigBinaryDescription(
+        key="inference_available",
+        is_on_fn=lambda rig: (
+            rig.live.inference.available if rig.live and rig.live.inference else None
+        ),
+        exists_fn=lambda rig: rig.inventory is not None and answers(rig.inventory),
+    ),
+    RigBinaryDescription(
+        key="connectivity",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda rig: rig.online,
+        always_available=True,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: HashcenterConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Have the house's binary sensors, and those of its rigs as they come and go."""
+    house = entry.runtime_data
+    async_add_entities([HouseBinarySensor(house, description) for description in HOUSE])
+    for rig in house.rigs.values():
+        async_follow(rig, async_add_entities, partial(_wanted, rig))
+
+
+def _wanted(rig: RigCoordinator) -> Makers:
+    """Return the binary sensors of the rig."""
+    return {
+        unique_id(rig_owner(rig), description.key): partial(RigBinarySensor, rig, description)
+        for description in RIG
+        if description.exists_fn(rig.data)
+    }
+
+
+class HouseBinarySensor(HouseEntity, BinarySensorEntity):
+    """A yes or no about the house."""
+
+    entity_description: HouseBinaryDescription
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        return self.entity_description.is_on_fn(self.coordinator)
+
+
+class RigBinarySensor(RigEntity, BinarySensorEntity):
+    """A yes or no about a rig."""
+
+    entity_description: RigBinaryDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        return self.entity_description.always_available or super().available
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        return self.entity_description.is_on_fn(self.coordinator.data)

@@ -1,0 +1,30 @@
+"""Names that several modules share: the domain, the platforms, what a subentry holds."""
+
+from typing import Final
+
+from homeassistant.const import Platform
+
+DOMAIN: Final = "hashcenter"
+MANUFACTURER: Final = "Hashcenter"
+
+PLATFORMS: Final = [
+    Platform.BINARY_SENSOR,
+    Platform.CONVERSATION,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+    Platform.UPDATE,
+]
+
+SUBENTRY_RIG: Final = "rig"
+SUBENTRY_CONVERSATION: Final = "conversation"
+
+#: What a `rig` subentry holds: the rig's id, its key, and the endpoint origin a person confirmed.
+CONF_RIG: Final = "rig"
+CONF_KEY: Final = "key"
+CONF_HOST: Final = "host"
+
+#: The bridge this integration was made for; an older one still works and shows an update.
+BRIDGE_VERSION: Final = "0.1.0"
+RELEASES_URL: Final = "https://github.com/hashcenter/hashcenter/releases"

@@ -1,0 +1,1 @@
+"""Pure decisions of the house: no clock, no chance, no Home Assistant."""

@@ -1,0 +1,48 @@
+"""Adds up energy of counters that come, go and begin anew, without ever jumping or going back.
+
+A counter's first value is where counting starts; a smaller value than the last is a new start. What
+was counted stays counted when a rig or a device leaves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """The kWh that several counters went up by; `counters` holds the last value of each."""
+
+    total_kwh: float = 0.0
+    counters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def add(self, readings: Mapping[str, float]) -> Self:
+        """Return the sum after these counter readings (kWh)."""
+        risen = sum(
+            max(0.0, kwh - self.counters[name])
+            for name, kwh in readings.items()
+            if name in self.counters
+        )
+        counters = MappingProxyType({**self.counters, **readings})
+        return replace(self, total_kwh=self.total_kwh + risen, counters=counters)
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What a whole used beyond its parts, in kWh.
+
+    Whole and parts are read at different moments, so the difference may dip for a moment; what was
+    said once is never taken back.
+    """
+
+    whole: Accumulator = field(default_factory=Accumulator)
+    parts: Accumulator = field(default_factory=Accumulator)
+    said_kwh: float = 0.0
+
+    def add(self, whole_kwh: float, parts: Mapping[str, float]) -> Self:
+        """Return the remainder after these counter readings (kWh)."""
+        new_whole = self.whole.add({"whole": whole_kwh})
+        new_parts = self.parts.add(parts)
+        left = new_whole.total_kwh - new_parts.total_kwh
+        return replace(self, whole=new_whole, parts=new_parts, said_kwh=max(self.said_kwh, left))

@@ -1,0 +1,50 @@
+"""What can go wrong between the house and a rig, as errors that people read in their language."""
+
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .const import DOMAIN
+
+
+class RigError(HomeAssistantError):
+    """A request did not take effect; the text says which rig and why."""
+
+    key = ""
+
+    def __init__(self, rig: str, **placeholders: str) -> None:
+        """Name the rig as people know it."""
+        super().__init__(
+            translation_domain=DOMAIN,
+            translation_key=self.key,
+            translation_placeholders={"rig": rig, **placeholders},
+        )
+
+
+class RigOffline(RigError):
+    """The rig is not connected; nothing was sent."""
+
+    key = "rig_offline"
+
+
+class RigSilent(RigError):
+    """The request was sent and nobody answered in time."""
+
+    key = "rig_silent"
+
+
+class RigRefused(RigError):
+    """The rig said no. `code` is the wire's, `reason` the rig's own sentence."""
+
+    key = "rig_refused"
+
+    def __init__(self, rig: str, code: str, reason: str) -> None:
+        """Keep the rig's own words."""
+        super().__init__(rig, reason=reason or code)
+        self.code = code
+        self.reason = reason or code
+
+
+def mistake(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return the error for something a person asked that cannot be."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
+    )

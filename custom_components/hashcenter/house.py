@@ -1,0 +1,162 @@
+"""The house: its rigs, what is wanted of them, and the house's own entities' data.
+
+MQTT messages come from coordinator.py and go to the rig they are of. When a rig changed, the house
+sums up (summary.py), renews leases (heating.py), keeps the device registry true (devices.py) and
+raises or withdraws repairs (issues.py).
+"""
+
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady
+from homeassistant.helpers import instance_id
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util import dt as dt_util
+
+from . import issues
+from .const import CONF_RIG, DOMAIN, SUBENTRY_RIG
+from .coordinator import (
+    RigCoordinator,
+    async_say,
+    async_subscribe,
+    async_wait_for_mqtt,
+    speaks_mqtt5,
+)
+from .devices import DeviceBook
+from .heating import Heating
+from .registry import async_register_house, async_register_rig, async_remove_devices
+from .requester import Requester
+from .sequence import Sequence
+from .summary import Summary, problems, summarize
+from .wire.topics import Address
+
+type HashcenterConfigEntry = ConfigEntry[House]
+
+_LOGGER = logging.getLogger(__name__)
+
+_FORGET_INTERVAL = timedelta(hours=1)
+
+
+class House(DataUpdateCoordinator[Summary]):
+    """Everything behind the house entry; `rigs` holds the accepted rigs by id."""
+
+    config_entry: HashcenterConfigEntry
+
+    def __init__(self, hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:
+        """Prepare the house; `async_start` brings it to life."""
+        super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
+        self.data = Summary()
+        self.made_of = made_of(entry)
+        self.rigs: dict[str, RigCoordinator] = {}
+        self.heating = Heating(hass, self)
+        self.devices = DeviceBook(hass)
+        self.controller = ""
+        self.requester: Requester
+        #: What is wrong, and since when: text by the problem's key.
+        self.problems: dict[tuple[str, ...], tuple[str, datetime]] = {}
+
+    async def async_start(self) -> None:
+        """Bring back what was stored and listen to the rigs.
+
+        Raises ConfigEntryNotReady when MQTT is not set up.
+        """
+        if not await async_wait_for_mqtt(self.hass):
+            raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_unavailable")
+        self.controller = await instance_id.async_get(self.hass)
+        self.requester = Requester(
+            self.controller,
+            Sequence(self.hass),
+            lambda rig_id, request: async_say(self.hass, rig_id, request),
+        )
+        entry = self.config_entry
+        for subentry in entry.get_subentries_of_type(SUBENTRY_RIG):
+            self.rigs[subentry.data[CONF_RIG]] = RigCoordinator(self, subentry)
+        await self.heating.async_load()
+        await self.devices.async_load(self.rigs)
+        async_register_house(self.hass, entry)
+        for rig in self.rigs.values():
+            async_register_rig(self.hass, entry, rig)
+        issues.async_withdraw(self.hass, self.rigs)
+        issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
+        self._summarize()
+        entry.async_on_unload(await async_subscribe(self.hass, self._message, self._link))
+        entry.async_on_unload(
+            async_track_time_interval(self.hass, self._forget_devices, _FORGET_INTERVAL)
+        )
+
+    @override
+    async def _async_update_data(self) -> Summary:
+        return self.data
+
+    @callback
+    def async_rig_changed(self) -> None:
+        """Sum up and renew after a heartbeat, or after a rig fell silent."""
+        self.heating.async_wake()
+        self._summarize()
+        self.async_update_listeners()
+
+    @callback
+    def async_heating_changed(self) -> None:
+        """Show what people want now."""
+        self._summarize()
+        self.async_update_listeners()
+        for rig in self.rigs.values():
+            rig.async_update_listeners()
+
+    @callback
+    def async_structure_changed(self, rig: RigCoordinator) -> None:
+        """Follow a rig's inventory: its version, its devices, what stands against control."""
+        others = {one.rig_id: one.data for one in self.rigs.values() if one is not rig}
+        moved = self.devices.note(rig.data, others, time.time())
+        async_register_rig(self.hass, self.config_entry, rig)
+        issues.async_review_rig(self.hass, self.config_entry, rig)
+        # A child device cannot change its parent: it is made anew, with its uid and its history.
+        async_remove_devices(self.hass, self.config_entry, moved)
+
+    @callback
+    def _message(self, address: Address, payload: bytes, retained: bool) -> None:  # noqa: FBT001
+        if (rig := self.rigs.get(address.rig)) is not None:
+            rig.async_hear(address, payload, retained=retained)
+
+    @callback
+    def _link(self, connected: bool) -> None:  # noqa: FBT001
+        if connected:
+            issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
+            return
+        for rig in self.rigs.values():
+            rig.async_silent()
+
+    def _summarize(self) -> None:
+        named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}
+        self.data = summarize(named.values(), stopped=self.heating.state.stopped)
+        now = dt_util.utcnow()
+        found = problems(named, self.heating.refusals)
+        self.problems = {
+            problem.key: (
+                problem.text,
+                # Pinned when first seen, so that a counted age does not flicker.
+                self.problems[problem.key][1]
+                if problem.key in self.problems
+                else now - timedelta(seconds=problem.age_s or 0.0),
+            )
+            for problem in found
+        }
+
+    @callback
+    def _forget_devices(self, _now: datetime) -> None:
+        gone = self.devices.forget(time.time())
+        async_remove_devices(self.hass, self.config_entry, gone)
+
+
+def made_of(entry: ConfigEntry) -> dict[str, Any]:
+    """Return what a house is made of: a change of it needs a new house."""
+    parts = {
+        subentry.subentry_id: (subentry.title, dict(subentry.data))
+        for subentry in entry.subentries.values()
+    }
+    return {"title": entry.title, "parts": parts}

@@ -1,0 +1,103 @@
+"""What a person has to do something about, raised as repairs and withdrawn by themselves.
+
+A rig's repairs follow from its inventory and its subentry alone, so they are reviewed whenever one
+of them changes. `repairs.py` fixes those that a key or a confirmation fixes.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import BRIDGE_VERSION, DOMAIN, RELEASES_URL
+from .coordinator import RigCoordinator
+
+MQTT_3: Final = "mqtt_3"
+PROTOCOL_MISMATCH: Final = "protocol_mismatch"
+MISSING_KEY: Final = "missing_key"
+ENDPOINT_CHANGED: Final = "endpoint_changed"
+WRONG_KEY: Final = "wrong_key"
+
+#: Those that the rig's key, or the person's yes to its address, settles.
+FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
+_FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED)
+
+
+@callback
+def async_review_link(hass: HomeAssistant, *, mqtt5: bool) -> None:
+    """Ask for MQTT 5 if the link to the broker is older."""
+    if mqtt5:
+        ir.async_delete_issue(hass, DOMAIN, MQTT_3)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        MQTT_3,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=MQTT_3,
+    )
+
+
+@callback
+def async_review_rig(hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinator) -> None:
+    """Raise and withdraw what follows from the rig's inventory."""
+    pattern = rf"(?:{'|'.join(_FROM_INVENTORY)})_{re.escape(rig.rig_id)}$"
+    with ir.async_refresh_issues(hass, DOMAIN, issue_id_pattern=pattern):
+        if not rig.data.protocol_ok:
+            _raise(hass, entry, rig, PROTOCOL_MISMATCH, ir.IssueSeverity.ERROR)
+        if (kind := _access_issue(rig)) is not None:
+            _raise(hass, entry, rig, kind, ir.IssueSeverity.WARNING)
+
+
+@callback
+def async_raise_wrong_key(hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinator) -> None:
+    """Note that the rig refused its key, until the subentry changes."""
+    _raise(hass, entry, rig, WRONG_KEY, ir.IssueSeverity.WARNING)
+
+
+@callback
+def async_withdraw(hass: HomeAssistant, rigs: Collection[str] = ()) -> None:
+    """Withdraw repairs of rigs that are not among `rigs`, and every refused key."""
+    theirs = tuple(f"_{rig}" for rig in rigs)
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN and (issue_id.startswith(WRONG_KEY) or not issue_id.endswith(theirs)):
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
+
+
+def _access_issue(rig: RigCoordinator) -> str | None:
+    inventory = rig.data.inventory
+    if inventory is None or inventory.endpoint is None or rig.data.endpoint_url is None:
+        return None
+    if inventory.endpoint.needs_key and not rig.key:
+        return MISSING_KEY
+    return ENDPOINT_CHANGED if rig.host != rig.data.endpoint_url else None
+
+
+def _raise(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    rig: RigCoordinator,
+    kind: str,
+    severity: ir.IssueSeverity,
+) -> None:
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        f"{kind}_{rig.rig_id}",
+        data={"subentry_id": rig.subentry.subentry_id, "host": rig.data.endpoint_url},
+        config_entry_id=entry.entry_id,
+        is_fixable=kind in FIXABLE,
+        learn_more_url=None if kind in FIXABLE else RELEASES_URL,
+        severity=severity,
+        translation_key=kind,
+        translation_placeholders={
+            "rig": rig.name,
+            "host": rig.data.endpoint_url or "",
+            "bridge": rig.data.version or "",
+            "wanted": BRIDGE_VERSION,
+        },
+    )

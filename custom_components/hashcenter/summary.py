@@ -1,0 +1,112 @@
+"""The house at a glance, from all its rigs: watts by activity, can it answer, why, what is wrong.
+
+Pure. Only rigs that are alive count; a sum of nothing is unknown, never 0.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .rig import Rig
+from .wire.messages import InferenceState, RigState
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the house does now. Watts are whole machines', at the wall."""
+
+    power_w: float | None = None
+    hashing_w: float | None = None
+    answering_w: float | None = None
+    idle_w: float | None = None
+    tokens_per_s: float | None = None
+    tokens_per_joule: float | None = None
+    first_token_s: float | None = None
+    inference_available: bool = False
+    stopped: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong, for `age_s` seconds (None: nobody told). `key` identifies it."""
+
+    key: tuple[str, ...]
+    text: str
+    age_s: float | None = None
+
+
+def summarize(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> Summary:
+    """Return the summary of rigs, given with their names; `stopped` is the house's own latch."""
+    named = [(name, live) for name, rig in rigs if (live := rig.live)]
+    states = [live for _, live in named]
+    answering = [state.inference for state in states if state.inference]
+    soon = [
+        one.first_token_s for one in answering if one.available and one.first_token_s is not None
+    ]
+    any_stopped = stopped or any(state.stopped for state in states)
+    return Summary(
+        power_w=_sum(state.power_w for state in states),
+        hashing_w=_sum(state.hashing_w for state in states),
+        answering_w=_sum(state.answering_w for state in states),
+        idle_w=_sum(state.idle_w for state in states),
+        tokens_per_s=_sum(one.tokens_per_s for one in answering),
+        tokens_per_joule=_tokens_per_joule(answering),
+        first_token_s=min(soon, default=None),
+        inference_available=any(one.available for one in answering),
+        stopped=any_stopped,
+        why=_why(named, stopped=any_stopped),
+    )
+
+
+def problems(
+    rigs: Mapping[str, tuple[str, Rig]], refusals: Mapping[tuple[str, str | None], str]
+) -> list[Problem]:
+    """Return what is wrong, rig by rig; `rigs` are given with their names, by id."""
+    found: list[Problem] = []
+    for rig_id, (name, rig) in rigs.items():
+        if (live := rig.live) is None:
+            found.append(Problem((rig_id, "offline"), f"{name}: not connected"))
+            continue
+        found += [
+            Problem((rig_id, fault.code, fault.uid or ""), f"{name}: {fault.text}", fault.since_s)
+            for fault in live.faults
+        ]
+        if rig.inventory and rig.inventory.allow_control and rig.inventory.control_refused:
+            found.append(Problem((rig_id, "control"), f"{name}: {rig.inventory.control_refused}"))
+    found += [Problem(("refused", *map(str, target)), text) for target, text in refusals.items()]
+    return found
+
+
+def _why(named: list[tuple[str, RigState]], *, stopped: bool) -> str:
+    """Return the sentences of the heaters, the one that draws most first."""
+    if stopped:
+        return "Stop all is in force until a person releases it."
+    heaters = [(name, heater) for name, live in named for heater in live.heaters if heater.reason]
+    if not named:
+        return "No rig is connected."
+    if not heaters:
+        return "Nothing is asked of any rig."
+    heaters.sort(key=lambda one: -(one[1].power_w or 0.0))
+    if len(named) == 1:
+        return " ".join(_sentence(heater.reason) for _, heater in heaters)
+    return " ".join(_sentence(f"{name}: {heater.reason}") for name, heater in heaters)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _tokens_per_joule(answering: list[InferenceState]) -> float | None:
+    """Return tokens by the joules they took, over rigs that know both."""
+    both = [
+        (one.tokens_per_s, one.tokens_per_s / one.tokens_per_joule)
+        for one in answering
+        if one.tokens_per_s and one.tokens_per_joule
+    ]
+    return sum(tokens for tokens, _ in both) / sum(watts for _, watts in both) if both else None
