@@ -17,6 +17,7 @@ import pytest
 from hashcenter_bridge.devices import Sample
 from hashcenter_bridge.devices.nvml import Plugin
 from hashcenter_bridge.devices.nvml.events import sentence
+from hashcenter_bridge.devices.nvml.idle import IdleWatts
 from hashcenter_bridge.devices.nvml.sources import Implausible, plausible_w, throttle_of
 from hashcenter_bridge.errors import DeviceFault
 from hashcenter_bridge.plugin import PluginContext
@@ -217,6 +218,19 @@ async def test_a_limit_is_set_and_read_back_and_the_watts_follow(
     assert sample_of(seen, gpus.uuids[0]).readings.power_limit_w == 350
     assert sample_of(seen, gpus.uuids[1]).readings.power_limit_w == 200
     assert sample_of(seen, gpus.uuids[1]).readings.power_w == pytest.approx(200, abs=1)
+
+
+async def test_idle_watts_are_kept_for_a_start_with_a_busy_card(
+    fake: Callable[..., FakeGpus], tmp_path: Path
+) -> None:
+    gpus = fake(RTX_3090, replace(RTX_3090, load=1.0))
+    async with running(tmp_path) as plugin:
+        devices = await plugin.probe()
+        assert [device.capabilities.idle_w for device in devices] == [22, None]
+    gpus.set(0, load=1.0)
+    async with running(tmp_path) as plugin:
+        devices = await plugin.probe()
+    assert [device.capabilities.idle_w for device in devices] == [22, None]
 
 
 async def test_a_refused_limit_says_what_to_do(
@@ -432,6 +446,16 @@ def test_the_most_serious_reason_to_run_slowly_is_told(reasons: int, throttle: T
 def test_impossible_watts_are_no_reading(power_w: float) -> None:
     with pytest.raises(Implausible):
         plausible_w(power_w)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"GPU-1": null}', '{"GPU-1": "much"}'])
+def test_a_spoiled_file_of_idle_watts_is_started_anew(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "idle.json"
+    file.write_text(text)
+    idle = IdleWatts(file)
+    assert idle.get("GPU-1") is None
+    idle.note("GPU-1", 20)
+    assert IdleWatts(file).get("GPU-1") == 20
 
 
 def test_an_unknown_xid_still_is_a_sentence() -> None:

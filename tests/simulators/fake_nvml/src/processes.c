@@ -75,6 +75,15 @@ static void read_environment(Known *known) {
     known->gpus = known->relative && visible != NULL ? named_gpus(visible) : 0;
 }
 
+/* The whole process's clock counts in nanoseconds where `stat` counts in hundredths of a second. */
+static double cpu_seconds(pid_t pid, double if_unknown_s) {
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return if_unknown_s;
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
 /* Fields 3, 14, 15, 22 and 24 of /proc/PID/stat, counted after the name in parentheses. */
 static int read_stat(pid_t pid, Process *process) {
     char text[1024], state;
@@ -90,7 +99,7 @@ static int read_stat(pid_t pid, Process *process) {
     process->pid = pid;
     process->start_ticks = start;
     process->rss_bytes = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    process->cpu_s = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    process->cpu_s = cpu_seconds(pid, (double)(user + system) / (double)sysconf(_SC_CLK_TCK));
     return 1;
 }
 

@@ -17,6 +17,7 @@ from ...wire.messages import Device
 from ...wire.values import Capabilities, DeviceKind, PowerSource, Readings, WattRange
 from .. import Sample
 from . import sources
+from .idle import IdleWatts
 from .library import nvml
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ _IDLE_STATE: Final = 8
 class Card:
     """A GPU known by its UUID. `handle` is NVML's, and is looked up again when the GPU was lost."""
 
-    def __init__(self, handle: Any, index: int, driver_version: str, foreign_mib: float) -> None:
+    def __init__(
+        self, handle: Any, index: int, driver_version: str, foreign_mib: float, idle: IdleWatts
+    ) -> None:
         """Learn who the GPU is. Raises NVMLError, for a lost GPU among others."""
         self.handle = handle
         self.uid = str(nvml.nvmlDeviceGetUUID(handle))
@@ -40,6 +43,7 @@ class Card:
         self._index = index
         self._driver_version = driver_version
         self._foreign_mib = foreign_mib
+        self._idle = idle
         self._fields: dict[int, tuple[str, float]] = {}
         self._each_time: dict[str, sources.Read] = {}
         self._rarely: dict[str, sources.Read] = {}
@@ -61,6 +65,8 @@ class Card:
         self._rarely = _picked(gpu, sources.RARELY)
         self._lists = sources.process_lists(gpu)
         self._range = self._limit_range()
+        with suppress(nvml.NVMLError, sources.Implausible):
+            self._note_idle()
         names = by_field | set(self._each_time) | set(self._rarely)
         if "power_w" in names:
             moment = "the draw of the moment" if "power_w" in by_field else "a mean over a second"
@@ -79,7 +85,7 @@ class Card:
                 readings=tuple(name for name in Readings.model_fields if name in names),
                 power_source=PowerSource.MEASURED if "power_w" in names else PowerSource.NONE,
                 power_limit=self._range,
-                idle_w=self._idle_w(),
+                idle_w=self._idle.get(self.uid),
             ),
         )
 
@@ -93,14 +99,11 @@ class Card:
             default_w = nvml.nvmlDeviceGetPowerManagementDefaultLimit(self.handle) / 1000
         return WattRange(min_w=low_mw / 1000, max_w=high_mw / 1000, default_w=default_w)
 
-    def _idle_w(self) -> float | None:
-        """What the card draws with nothing to do, if that is what it does now."""
-        try:
-            if nvml.nvmlDeviceGetPerformanceState(self.handle) < _IDLE_STATE:
-                return None
-            return sources.plausible_w(nvml.nvmlDeviceGetPowerUsage(self.handle) / 1000)
-        except (nvml.NVMLError, sources.Implausible):
-            return None
+    def _note_idle(self) -> None:
+        """Remember what the card draws, if it has nothing to do. Raises NVMLError."""
+        if nvml.nvmlDeviceGetPerformanceState(self.handle) >= _IDLE_STATE:
+            power_w = sources.plausible_w(nvml.nvmlDeviceGetPowerUsage(self.handle) / 1000)
+            self._idle.note(self.uid, power_w)
 
     def look(self, now: float, own: Callable[[], frozenset[int]]) -> Sample:
         """Look once at `now` (seconds); `own` tells which processes are the bridge's.
@@ -116,6 +119,8 @@ class Card:
             if now - self._rarely_at >= _RARELY_S:
                 self._kept, self._kept_missing = {}, {}
                 _ask(self.handle, self._rarely, self._kept, self._kept_missing)
+                with suppress(nvml.NVMLError, sources.Implausible):
+                    self._note_idle()
                 self._rarely_at = now
             if self._lists and now - self._processes_at >= _PROCESSES_S:
                 self._foreign = self._foreign_processes(own)

@@ -21,6 +21,7 @@ from .. import Sample
 from . import sources
 from .card import Card
 from .events import EventThread, Report
+from .idle import IdleWatts
 from .library import nvml
 from .worker import Stuck, Worker
 
@@ -60,11 +61,12 @@ class Plugin:
     def __init__(
         self,
         settings: Config,
-        context: PluginContext,  # noqa: ARG002 - every plugin is made the same way
+        context: PluginContext,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._idle = IdleWatts(context.state / "gpu_idle_watts.json")
         self._worker = Worker("nvml")
         self._cards: list[Card] = []
         self._own: Callable[[], frozenset[int]] = frozenset
@@ -101,7 +103,8 @@ class Plugin:
         for index in range(count):
             try:
                 handle = nvml.nvmlDeviceGetHandleByIndex(index)
-                card = Card(handle, index, version, self._settings.foreign_memory_mib)
+                foreign_mib = self._settings.foreign_memory_mib
+                card = Card(handle, index, version, foreign_mib, self._idle)
                 devices.append(card.probe())
             except nvml.NVMLError as err:
                 _LOGGER.warning("GPU %s cannot be used and is left out: %s", index, err)
