@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +23,7 @@ from .sse import EventLines, TooLong
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_ANSWER_BYTES = 16 << 20
+MAX_ANSWER_BYTES = 4 << 20
 _MAX_ERROR_BYTES = 1 << 16
 _ERROR_BODY_S = 2.0
 _DONE = "[DONE]"
@@ -44,7 +44,7 @@ _BY_STATUS = {401: "wrong_key", 403: "wrong_key", 429: "rig_busy", 503: "rig_not
 class Patience:
     """How long to wait, in seconds, for each stage of an answer.
 
-    `stall_s` counts between chunks; keep-alive comments do not renew it. `tail_s` is what may
+    `stall_s` counts between tokens; what carries none does not renew it. `tail_s` is what may
     follow once the answer is complete.
     """
 
@@ -61,7 +61,7 @@ class Endpoint:
 
     name: str
     url: str
-    key: str
+    key: str = field(repr=False)
 
 
 class AnswerError(HomeAssistantError):
@@ -120,7 +120,7 @@ class _Progress:
         self._clock = clock
         self._over_at = clock() + patience.whole_s
         self._bytes = 0
-        self._news = False
+        self._moved = False
         self.due = clock() + patience.first_token_s
         self.began = False
         self.complete = False
@@ -145,17 +145,19 @@ class _Progress:
             raise self.error("answer_broken")
         if (failure := chunk.get("error")) is not None:
             raise self.error(_key(failure, HTTPStatus.OK))
-        self._news = True
-        self.began = self.began or carries_token(chunk)
-        self.complete = self.complete or bool(first_choice(chunk).get("finish_reason"))
+        token = carries_token(chunk)
+        ends = not self.complete and bool(first_choice(chunk).get("finish_reason"))
+        self._moved = self._moved or ends or (token and not self.complete)
+        self.began = self.began or token
+        self.complete = self.complete or ends
         return chunk
 
     def wait_for_more(self) -> None:
         """Set when the next part is due, now that all that came was handed on."""
-        if self._news and (self.began or self.complete):
+        if self._moved:
             wait_s = self._patience.tail_s if self.complete else self._patience.stall_s
             self.due = min(self._clock() + wait_s, self._over_at)
-        self._news = False
+        self._moved = False
 
     def why(self, err: Exception, *, connected: bool) -> str:
         """Return the translation key of what went wrong."""

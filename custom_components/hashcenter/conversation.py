@@ -131,7 +131,7 @@ class ConversationAgent(conversation.ConversationEntity):
                 "max_tokens": MAX_TOKENS,
             }
             if tools:
-                request["tools"] = tools
+                request |= {"tools": tools, "parallel_tool_calls": True}
             chunks = stream_chat(self._house, request, priority="voice", rig_id=self._rig_id)
             async with aclosing(chunks):
                 added = [

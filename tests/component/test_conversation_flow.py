@@ -38,11 +38,16 @@ def agents(voice: Voice) -> list[ConfigSubentry]:
     return list(voice.entry.get_subentries_of_type("conversation"))
 
 
-async def start(voice: Voice, **context: Any) -> dict[str, Any]:
+async def start(voice: Voice, context: SubentryFlowContext) -> dict[str, Any]:
     """Start the subentry flow."""
     subentries = voice.hass.config_entries.subentries
     where = (voice.entry.entry_id, "conversation")
-    return dict(await subentries.async_init(where, context=SubentryFlowContext(**context)))
+    return dict(await subentries.async_init(where, context=context))
+
+
+def changing(agent: ConfigSubentry) -> SubentryFlowContext:
+    """Return the context in which an agent is changed."""
+    return SubentryFlowContext(source=SOURCE_RECONFIGURE, subentry_id=agent.subentry_id)
 
 
 async def answer(voice: Voice, form: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def suggested(form: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_an_agent_is_added_with_what_was_answered(voice: Voice) -> None:
-    form = await start(voice, source=SOURCE_USER)
+    form = await start(voice, SubentryFlowContext(source=SOURCE_USER))
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "user")
     assert suggested(form) == {
         "prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT,
@@ -79,7 +84,7 @@ async def test_an_agent_is_added_with_what_was_answered(voice: Voice) -> None:
 
 
 async def test_defaults_are_not_stored_so_that_they_can_improve(voice: Voice) -> None:
-    form = await start(voice, source=SOURCE_USER)
+    form = await start(voice, SubentryFlowContext(source=SOURCE_USER))
     await answer(voice, form, {"prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT, "llm_hass_api": []})
     added = agents(voice)[-1]
     assert (added.title, dict(added.data)) == ("Hashcenter", {})
@@ -87,7 +92,7 @@ async def test_defaults_are_not_stored_so_that_they_can_improve(voice: Voice) ->
 
 async def test_an_agent_is_changed(voice: Voice) -> None:
     [agent] = agents(voice)
-    form = await start(voice, source=SOURCE_RECONFIGURE, subentry_id=agent.subentry_id)
+    form = await start(voice, changing(agent))
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "reconfigure")
     assert suggested(form) == {"prompt": "Be brief.", "llm_hass_api": ["assist"], "rig": "two"}
     done = await answer(voice, form, {"prompt": "Be long."})
@@ -104,7 +109,7 @@ async def test_an_agent_is_changed(voice: Voice) -> None:
     [{"prompt": "{{ broken"}, {"llm_hass_api": ["gone"]}, {"rig": "three"}],
 )
 async def test_what_cannot_be_is_refused_by_the_form(voice: Voice, answers: dict[str, Any]) -> None:
-    form = await start(voice, source=SOURCE_USER)
+    form = await start(voice, SubentryFlowContext(source=SOURCE_USER))
     with pytest.raises(InvalidData):
         await answer(voice, form, answers)
 
@@ -114,7 +119,7 @@ async def test_what_is_gone_is_not_suggested_again(hass: HomeAssistant) -> None:
         hass, rig_subentry("one", URL), agent_subentry(llm_hass_api=["gone"], rig="gone")
     )
     [agent] = agents(voice)
-    form = await start(voice, source=SOURCE_RECONFIGURE, subentry_id=agent.subentry_id)
+    form = await start(voice, changing(agent))
     assert suggested(form) == {"prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT, "llm_hass_api": []}
 
 
@@ -122,7 +127,7 @@ async def test_an_agent_can_be_added_only_while_the_house_runs(voice: Voice) -> 
     await voice.hass.config_entries.async_set_disabled_by(
         voice.entry.entry_id, ConfigEntryDisabler.USER
     )
-    result = await start(voice, source=SOURCE_USER)
+    result = await start(voice, SubentryFlowContext(source=SOURCE_USER))
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "entry_not_loaded")
 
 

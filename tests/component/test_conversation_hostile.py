@@ -87,6 +87,7 @@ OUTCOMES = {
     "silence_before_first_token": ERROR,
     "silence_mid_stream": ERROR,
     "keep_alive_forever": ERROR,
+    "empty_chunks_forever": ERROR,
     "line_of_10_mb": ERROR,
     "words_forever": ERROR,
     "garbage_event": ERROR,

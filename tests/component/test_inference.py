@@ -1,9 +1,11 @@
 """Which rig is asked, and what happens when it does not answer. The rigs' HTTP servers are real."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +15,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.hashcenter import inference
+from custom_components.hashcenter import completion, inference
 from custom_components.hashcenter.completion import AnswerError, Patience
 from custom_components.hashcenter.house import House
 from custom_components.hashcenter.inference import ranked, stream_chat
@@ -115,6 +117,10 @@ def test_a_rig_that_cannot_or_must_not_be_asked_is_left_out(known: dict[str, Any
 def test_a_fixed_rig_is_the_only_one_asked() -> None:
     assert order(rig("one"), rig("two"), rig_id="two") == ["two"]
     assert order(rig("one"), rig_id="gone") == []
+
+
+def test_the_key_shows_in_no_log() -> None:
+    assert "key-one" not in repr(ranked(house(rig("one")))[0].endpoint)
 
 
 def test_the_model_is_the_one_that_is_loaded_or_else_the_first() -> None:
@@ -244,6 +250,15 @@ async def test_a_refused_key_becomes_a_repair(hass: HomeAssistant, start: Start)
     assert issue.translation_placeholders["rig"] == "One"
 
 
+def test_every_failure_has_a_sentence() -> None:
+    folder = Path(completion.__file__).parent
+    sentences = json.loads((folder / "translations/en.json").read_text())["exceptions"]
+    keys = set(FAILURES.values()) | set(completion._BY_CODE.values())
+    keys |= set(completion._BY_STATUS.values()) | {"rig_unreachable", "answer_stalled"}
+    keys |= {"no_rig_with_key", "no_rig_available", "everything_stopped"}
+    assert keys <= set(sentences)
+
+
 async def test_a_rig_that_is_off_is_passed_over(hass: HomeAssistant, start: Start) -> None:
     async with ScriptedUpstream() as gone:
         url = gone.url
@@ -261,6 +276,7 @@ async def test_a_rig_that_is_off_is_passed_over(hass: HomeAssistant, start: Star
         ("closed_too_early", "answer_broken"),
         ("silence_mid_stream", "answer_stalled"),
         ("keep_alive_forever", "answer_stalled"),
+        ("empty_chunks_forever", "answer_stalled"),
         ("garbage_event", "answer_broken"),
         ("line_of_10_mb", "answer_broken"),
         ("words_forever", "answer_broken"),
@@ -276,7 +292,12 @@ async def test_after_the_first_token_no_other_rig_is_asked(
     rigs = rig("one", one.url, first_token_s=0.1), rig("two", two.url)
     assert await why_not(house(*rigs, hass=hass)) == key
     assert two.received == []
-    if name in ("silence_mid_stream", "keep_alive_forever", "words_forever"):
+    if name in (
+        "silence_mid_stream",
+        "keep_alive_forever",
+        "empty_chunks_forever",
+        "words_forever",
+    ):
         await asyncio.wait_for(one.received[0].hung_up.wait(), 20)
 
 

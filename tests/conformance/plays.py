@@ -191,6 +191,7 @@ def hostile(tool: Tool) -> dict[str, Callable[[], Play]]:
         "silence_before_first_token": lambda: stream(Silence()),
         "silence_mid_stream": lambda: stream(*hello, Silence()),
         "keep_alive_forever": lambda: stream(*hello, Drip(b": keep-alive\n\n")),
+        "empty_chunks_forever": lambda: stream(*hello, Drip(chunk({"content": ""}).data)),
         "line_of_10_mb": lambda: stream(
             *hello, Send(b'data: {"x": "' + b"x" * (10 << 20)), Send(b'"}\n\n'), stop, DONE
         ),
