@@ -136,6 +136,16 @@ async def test_without_counters_and_estimate_the_watts_are_unknown(machine: Mach
     assert sample.readings.power_w is None
 
 
+async def test_watts_need_time_to_pass(machine: Machine) -> None:
+    machine.package(0, 5)
+    plugin = machine.plugin()
+    await probed(plugin)
+    readings = (await look(plugin)).readings
+    assert readings.power_w is None
+    assert readings.utilization_percent is None
+    assert set(readings.missing) == {"power_w", "utilization_percent"}
+
+
 async def test_the_hottest_package_is_the_temperature(machine: Machine) -> None:
     for number, (name, temperature) in enumerate(
         [("nvme", 71_000), ("coretemp", 48_000), ("coretemp", 53_500)]

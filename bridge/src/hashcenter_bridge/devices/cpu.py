@@ -6,6 +6,7 @@
 Sources: kernel documentation, power/powercap.rst and hwmon/sysfs-interface.rst; proc_stat(5).
 """
 
+import asyncio
 import hashlib
 import logging
 import socket
@@ -28,6 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 _SENSORS: Final = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal"})
 #: Closer looks would measure the counter's own steps.
 _SHORTEST_S: Final = 0.2
+_TOO_SOON: Final = "measured from the next look on"
 
 
 class Package:
@@ -103,6 +105,7 @@ class Plugin:
                 "the processor's watts are unknown: run the bridge as a user who may read "
                 '/sys/class/powercap, or give idle_w and max_w in the block plugin = "cpu"'
             )
+        await asyncio.sleep(_SHORTEST_S)  # so that the first look has something to measure
         names = {"utilization_percent"}
         names |= {"power_w", "energy_kwh"} if self._source is not PowerSource.NONE else set()
         names |= {"temp_c"} if self._sensors else set()
@@ -128,11 +131,14 @@ class Plugin:
         counter_j: float | None = None
         try:
             busy = self._busy()
-            values["utilization_percent"] = round(100 * busy, 1)
-            if self._source is PowerSource.ESTIMATED:
-                values["power_w"] = self._estimate_w(busy)
         except (OSError, ValueError) as err:
             return {self._uid: DeviceFault("cpu_unreadable", f"/proc/stat: {err}")}
+        if busy is None:
+            missing["utilization_percent"] = _TOO_SOON
+        else:
+            values["utilization_percent"] = round(100 * busy, 1)
+        if self._source is PowerSource.ESTIMATED:
+            self._estimate(busy, values, missing)
         if self._source is PowerSource.MEASURED:
             try:
                 counter_j = self._measure(values, missing)
@@ -151,27 +157,35 @@ class Plugin:
             self._before = now, joules
         since_s = now - self._before[0]
         if since_s < _SHORTEST_S:
-            missing["power_w"] = "measured from the next look on"
+            missing["power_w"] = _TOO_SOON
         else:
             values["power_w"] = round((joules - self._before[1]) / since_s, 2)
             self._before = now, joules
         return joules
 
-    def _estimate_w(self, busy: float) -> float:
+    def _estimate(
+        self, busy: float | None, values: dict[str, Any], missing: dict[str, str]
+    ) -> None:
+        if busy is None:
+            missing["power_w"] = _TOO_SOON
+            return
         idle_w, max_w = self._settings.idle_w or 0.0, self._settings.max_w or 0.0
-        return round(idle_w + busy * (max_w - idle_w), 2)
+        values["power_w"] = round(idle_w + busy * (max_w - idle_w), 2)
 
     def _joules(self) -> float:
         for package in self._packages:
             package.look()
         return sum(package.joules for package in self._packages)
 
-    def _busy(self) -> float:
-        """Return the share of time since the last look in which processors worked, 0 to 1."""
+    def _busy(self) -> float | None:
+        """Return the share of time since the last look in which processors worked, 0 to 1.
+
+        None when no time has passed. Raises OSError and ValueError.
+        """
         busy, total = self._read_ticks()
         step_busy, step_total = busy - self._ticks[0], total - self._ticks[1]
         self._ticks = busy, total
-        return min(1.0, max(0.0, step_busy / step_total)) if step_total > 0 else 0.0
+        return min(1.0, max(0.0, step_busy / step_total)) if step_total > 0 else None
 
     def _read_ticks(self) -> tuple[int, int]:
         """Return busy and total ticks of all processors; waiting for disks is not work."""
