@@ -50,7 +50,7 @@ def inventory(rig: Rig) -> Inventory:
 def _heater(rig: Rig) -> Heater:
     """All GPUs and the CPU of this machine together, in watts at the wall."""
     devices = rig.metering.seen(rig.clock())
-    hashing = frozenset(uid for program in rig.miners for uid in program.miner.gpus)
+    hashing = [program.miner.gpus for program in rig.miners if program.miner.gpus]
     idle_w = wall_w(sum(device.idle_w for device in devices), rig.rules)
     nameplate_w = wall_w(
         sum(
@@ -88,6 +88,7 @@ def activity(rig: Rig, watched: Watched) -> Activity:
     miners = [one.running for one in rig.miners if _runs_on(one.miner.gpus, watched)]
     for running, result in (
         (Running.ACTIVE, Activity.HASHING),
+        (Running.STOPPING, Activity.HASHING),
         (Running.STARTING, Activity.STARTING),
         (Running.PAUSED, Activity.PAUSED),
     ):
@@ -224,15 +225,16 @@ def _inference(rig: Rig) -> InferenceState | None:
     free = sum(program.runner.slots for program in active) - answering
     figures, totals = rig.answers, rig.answers.totals
     available = bool(active) and not rig.state.stopped
+    soon_s = figures.predict_s(hashing=hashing, waiting=waiting, free_slots=free)
+    if not available:
+        # While it loads, the prediction says that waiting for it is worth while.
+        load_s = None if rig.state.stopped else shown.load_remaining_s()
+        soon_s = None if soon_s is None or load_s is None else load_s + soon_s
     return InferenceState(
         available=available,
         why=why[:400],
         model=shown.runner.models[0].id if shown.runner.models else None,
-        first_token_s=_rounded(
-            figures.predict_s(hashing=hashing, waiting=waiting, free_slots=free), 2
-        )
-        if available
-        else None,
+        first_token_s=_rounded(soon_s, 2),
         tokens_per_s=_rounded(figures.tokens_per_s),
         tokens_per_joule=_rounded(figures.tokens_per_joule, 4),
         waiting=waiting,

@@ -151,6 +151,9 @@ class RunnerProgram:
     ) -> None:
         self.runner = runner
         self.first_active = asyncio.Event()
+        self._clock = clock
+        self._load_began: float | None = None
+        self._load_s: float | None = None
         self._tell = changed
         self._ready = False
         self._why = ""
@@ -167,9 +170,22 @@ class RunnerProgram:
         )
 
     def _changed(self) -> None:
-        if self.running is Running.ACTIVE:
+        running, now = self.running, self._clock()
+        if running is Running.STARTING and self._load_began is None:
+            self._load_began = now
+        elif running is Running.ACTIVE:
             self.first_active.set()
+            if self._load_began is not None:
+                self._load_s = now - self._load_began
+        if running is not Running.STARTING:
+            self._load_began = None
         self._tell()
+
+    def load_remaining_s(self) -> float | None:
+        """Return how much longer it loads, by its last load; None if that is unknown."""
+        if self._load_began is None or self._load_s is None:
+            return None
+        return max(1.0, self._load_s - (self._clock() - self._load_began))
 
     async def run(self) -> None:
         """Watch one that is not our child; a child watches itself."""
