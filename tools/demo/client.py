@@ -131,11 +131,25 @@ class HomeAssistant:
         """Return every entity's state object by entity id."""
         return {state["entity_id"]: state for state in await self.get("/api/states")}
 
-    async def act(self, domain: str, action: str, entity_id: str | None = None, **data: Any) -> Any:
-        """Perform an action (`switch.turn_on` is domain `switch`, action `turn_on`)."""
-        target = {} if entity_id is None else {"entity_id": entity_id}
+    async def act(self, domain: str, action: str, entity_id: str, **data: Any) -> None:
+        """Perform an action on an entity (`switch.turn_on`: domain `switch`, action `turn_on`)."""
+        await self._perform(domain, action, entity_id, data, answers=False)
+
+    async def ask_action(self, domain: str, action: str, entity_id: str, **data: Any) -> Any:
+        """Perform an action on an entity and return its response."""
+        result = await self._perform(domain, action, entity_id, data, answers=True)
+        return result["response"]
+
+    async def _perform(
+        self, domain: str, action: str, entity_id: str, data: dict[str, Any], *, answers: bool
+    ) -> Any:
         return await self.command(
-            "call_service", domain=domain, service=action, service_data=data, target=target
+            "call_service",
+            domain=domain,
+            service=action,
+            service_data=data,
+            target={"entity_id": entity_id},
+            return_response=answers,
         )
 
 

@@ -6,11 +6,11 @@ import sys
 from typing import Any, Final
 
 from tools.demo.ports import HOST
-from tools.demo.processes import Processes, Program
+from tools.demo.processes import Processes
 
 _START_WITHIN_S: Final = 20.0
-#: Easy enough that a slow CPU finds a share every second or so (2**32 hashes are difficulty 1).
-_DIFFICULTY: Final = 0.0001
+#: Easy enough that a slow CPU finds several shares a second (2**32 hashes are difficulty 1).
+_DIFFICULTY: Final = 0.00003
 
 
 class Pool:
@@ -34,9 +34,9 @@ class Pool:
             writer.close()
 
 
-async def start_pool(processes: Processes) -> tuple[Program, Pool]:
+async def start_pool(processes: Processes) -> Pool:
     """Start the pool on free ports and return once it listens."""
     module = ["-m", "tests.simulators.stratum_pool", "--difficulty", str(_DIFFICULTY)]
     program = await processes.start("pool", [sys.executable, *module])
     ports = json.loads(await program.first_line(_START_WITHIN_S))
-    return program, Pool(ports["port"], ports["control_port"])
+    return Pool(ports["port"], ports["control_port"])

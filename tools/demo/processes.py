@@ -134,6 +134,11 @@ class Processes:
         self._programs.remove(program)
         await program.stop(grace_s)
 
+    async def kill(self, program: Program) -> None:
+        """End one program as a power cut would; it no longer counts as one that must run."""
+        self._programs.remove(program)
+        await program.kill()
+
     async def stop_all(self) -> None:
         """Stop what was started last first."""
         while self._programs:

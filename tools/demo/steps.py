@@ -1,0 +1,307 @@
+"""The steps of the user's check. Each returns what it saw, or says it in a DemoError."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from tools.demo.ask import Answer, ask
+from tools.demo.bridge import BASE_W
+from tools.demo.client import HomeAssistant
+from tools.demo.cpu_time import cpu_s, miners, used_since
+from tools.demo.demo import Demo
+from tools.demo.entities import Entities, number_in
+from tools.demo.newcomer import ROOM
+from tools.demo.processes import DemoError, command_of, marked, until
+
+#: The wire's own rule for "reached": within 30 W or 5 %.
+_TOLERANCE_W: Final = 30.0
+_TOLERANCE: Final = 0.05
+_FIRST_HEAT_W: Final = 400.0
+_HEAT_W: Final = 600.0
+#: What cards, mainboard and the supply's loss draw when nothing runs, and a little more.
+_IDLE_W: Final = BASE_W + 2 * 30.0
+
+_SEEN_WITHIN_S: Final = 60.0
+_WATTS_WITHIN_S: Final = 60.0
+_UNAVAILABLE_WITHIN_S: Final = 15.0
+_GONE_WITHIN_S: Final = 10.0
+#: Over this long a hashing miner surely uses CPU time and finds shares.
+_WATCH_S: Final = 2.0
+#: CPU seconds that paused miners may use (they still answer the bridge's questions).
+_RESTING_CPU_S: Final = 0.1
+
+_SHORT_QUESTION: Final = "Why is a computer as good a heater as any other?"
+_LONG_QUESTION: Final = "Tell me a long story about a house that is heated by computers."
+
+
+class Steps:
+    """What a user does, in order."""
+
+    def __init__(self, demo: Demo, home: HomeAssistant) -> None:
+        self._demo = demo
+        self._home = home
+
+    async def see_entities(self) -> str:
+        """See that the entities that matter have values, and that they move."""
+        missing: list[str] = []
+
+        async def all_there() -> bool:
+            try:
+                entities = await Entities.read(self._home)
+                numbers, words = self._must_show(entities)
+            except DemoError as err:
+                missing[:] = [str(err)]
+                return False
+            states = await self._home.states()
+            missing[:] = [one for one in numbers if number_in(states.get(one)) is None]
+            missing[:] += [
+                one
+                for one in words
+                if one not in states or states[one]["state"] in ("unknown", "unavailable")
+            ]
+            return not missing
+
+        try:
+            await until("every entity has a value", all_there, _SEEN_WITHIN_S)
+        except DemoError as err:
+            raise DemoError(f"{err}; without one: {', '.join(missing)}") from None
+        entities = await Entities.read(self._home)
+        watts = await self._number(entities.rig("power_w"))
+        return f"{len(entities.all())} entities; the rig draws {watts:.0f} W"
+
+    def _must_show(self, entities: Entities) -> tuple[list[str], list[str]]:
+        """Return the entities that must show a number, and those that must show a word."""
+        numbers = [
+            entities.house("power_w"),
+            entities.rig("power_w"),
+            entities.rig("energy_kwh"),
+            entities.heater("available_w"),
+            ROOM,
+        ]
+        for uid in self._demo.gpus.uuids:
+            numbers += [entities.device(uid, key) for key in ("power_w", "temp_c", "energy_kwh")]
+        return numbers, [entities.rig("activity"), entities.rig("model"), entities.house("why")]
+
+    async def ask_something(self) -> str:
+        """See that the agent streams the local model's answer."""
+        answer = await ask(self._home, _SHORT_QUESTION)
+        _require_streamed(answer)
+        model = await self._state((await Entities.read(self._home)).rig("model"))
+        return (
+            f"{model} said {answer.text[:40].strip()!r}... in {len(answer.pieces)} pieces, "
+            f"the first after {answer.first_piece_s:.1f} s"
+        )
+
+    async def ask_for_heat(self) -> str:
+        """Ask for watts by the number and by the action; see the measured watts follow both."""
+        entities = await Entities.read(self._home)
+        request, power = entities.heater("heat_request"), entities.rig("power_w")
+        before_w = await self._number(power)
+        await self._home.act("number", "set_value", request, value=_FIRST_HEAT_W)
+        first_w = await self._follows(power, _FIRST_HEAT_W)
+        answer = await self._home.ask_action("hashcenter", "request_heat", request, power_w=_HEAT_W)
+        if answer[request]["result"] != "accepted":
+            raise DemoError(f"the rig refused {_HEAT_W:.0f} W: {answer}")
+        second_w = await self._follows(power, _HEAT_W)
+        return f"{before_w:.0f} W, then {first_w:.0f} W, then {second_w:.0f} W"
+
+    async def ask_while_hashing(self) -> str:
+        """See the miners rest while a question is answered, and go on afterwards."""
+        assert self._demo.pool is not None
+        pool = self._demo.pool
+        before = await self._hashes()
+        answer = Answer(asyncio.get_running_loop().time())
+        asking = asyncio.create_task(ask(self._home, _LONG_QUESTION, answer))
+        try:
+
+            async def first_piece() -> bool:
+                return bool(answer.pieces) or asking.done()
+
+            await until("the answer begins", first_piece, 60.0, every_s=0.02)
+            pids = miners(self._demo.mark)
+            cpu_before, shares_before = cpu_s(pids), await pool.accepted()
+            await asking
+            cpu_used, shares = used_since(cpu_before, pids), await pool.accepted() - shares_before
+        finally:
+            asking.cancel()
+        _require_streamed(answer)
+        if cpu_used > _RESTING_CPU_S or shares:
+            raise DemoError(
+                f"while it answered, the miners used {cpu_used:.2f} s of CPU time "
+                f"and the pool accepted {shares} shares"
+            )
+        seconds = answer.arrived[-1] - answer.arrived[0]
+        after = await self._hashes()
+        return (
+            f"{before:.2f} s/s of CPU time before, {cpu_used:.2f} s and no share "
+            f"in {seconds:.1f} s of answering, {after:.2f} s/s after"
+        )
+
+    async def stop_all(self) -> str:
+        """Press Stop all, see everything rest, release it and heat again."""
+        entities = await Entities.read(self._home)
+        switch, power = entities.house("stop_all"), entities.rig("power_w")
+        await self._home.act("switch", "turn_on", switch)
+        idle_w = await self._until_number(power, 0.0, _IDLE_W, "the watts fall to idle")
+
+        async def rests() -> bool:
+            return await self._miners_cpu_s() <= 0.01
+
+        await until("the miners use no CPU time", rests, _WATTS_WITHIN_S)
+        refused = await ask(self._home, _SHORT_QUESTION)
+        if refused.pieces or not refused.error:
+            raise DemoError(f"it still answered while stopped: {refused.text!r}")
+        await self._home.act("switch", "turn_off", switch)
+        await self._until_state(switch, "off")
+        request = entities.heater("heat_request")
+        await self._home.act("number", "set_value", request, value=_HEAT_W)
+        again_w = await self._follows(power, _HEAT_W)
+        await self._hashes()
+        return f"{idle_w:.0f} W and no CPU time; released, {again_w:.0f} W again"
+
+    async def kill_bridge(self) -> str:
+        """Kill the bridge, see that, start it again, see energy go on where it was."""
+        entities = await Entities.read(self._home)
+        energy = [entities.house("energy_kwh"), entities.rig("energy_kwh")]
+        energy += [entities.device(uid, "energy_kwh") for uid in self._demo.gpus.uuids]
+        shown = [entities.rig("power_w"), entities.heater("reason"), *energy[1:]]
+        async with self._watching(energy) as seen:
+            began = asyncio.get_running_loop().time()
+            children = _started_by_bridge(self._demo)
+            await self._demo.bridge.kill()
+
+            async def unavailable() -> bool:
+                states = await self._home.states()
+                return all(states[one]["state"] == "unavailable" for one in shown)
+
+            await until("its entities are unavailable", unavailable, _UNAVAILABLE_WITHIN_S)
+            seconds = asyncio.get_running_loop().time() - began
+
+            async def gone() -> bool:
+                return not children & set(marked(self._demo.mark))
+
+            try:
+                await until("nothing of it is left", gone, _GONE_WITHIN_S)
+            except DemoError as err:
+                left = [f"{pid} {command_of(pid)}" for pid in children if cpu_s([pid])]
+                raise DemoError(f"{err}: {'; '.join(left)}") from None
+            await self._demo.bridge.start_again()
+
+            async def back() -> bool:
+                states = await self._home.states()
+                return all(number_in(states[one]) is not None for one in energy)
+
+            await until("its entities are back", back, _SEEN_WITHIN_S)
+            await self._follows(entities.rig("power_w"), _HEAT_W)
+        for entity, values in seen.items():
+            for earlier, later in pairwise(values):
+                if later < earlier:
+                    raise DemoError(f"{entity} went from {earlier} kWh back to {later} kWh")
+        total = await self._number(energy[0])
+        return f"unavailable after {seconds:.1f} s, back with {total:.3f} kWh, heating again"
+
+    async def _state(self, entity: str) -> str:
+        return str((await self._home.states())[entity]["state"])
+
+    async def _number(self, entity: str) -> float:
+        value = number_in((await self._home.states()).get(entity))
+        if value is None:
+            raise DemoError(f"{entity} has no value")
+        return value
+
+    async def _until_state(self, entity: str, wanted: str) -> None:
+        async def is_so() -> bool:
+            return await self._state(entity) == wanted
+
+        await until(f"{entity} is {wanted}", is_so, _SEEN_WITHIN_S)
+
+    async def _until_number(self, entity: str, low: float, high: float, what: str) -> float:
+        seen: list[float] = []
+
+        async def inside() -> bool:
+            value = number_in((await self._home.states()).get(entity))
+            if value is not None and (not seen or seen[-1] != value):
+                seen.append(value)
+            return value is not None and low <= value <= high
+
+        try:
+            await until(f"{what} ({low:.0f} to {high:.0f})", inside, _WATTS_WITHIN_S)
+        except DemoError as err:
+            raise DemoError(
+                f"{err}; {entity} was {', '.join(f'{one:g}' for one in seen)}"
+            ) from None
+        return seen[-1]
+
+    async def _follows(self, power: str, target_w: float) -> float:
+        tolerance_w = max(_TOLERANCE_W, _TOLERANCE * target_w)
+        what = f"{target_w:.0f} W are drawn"
+        return await self._until_number(power, target_w - tolerance_w, target_w + tolerance_w, what)
+
+    async def _miners_cpu_s(self) -> float:
+        """Return the CPU seconds per second of the miners over a moment."""
+        pids = miners(self._demo.mark)
+        before, began = cpu_s(pids), asyncio.get_running_loop().time()
+        await asyncio.sleep(_WATCH_S)
+        passed_s = asyncio.get_running_loop().time() - began
+        return used_since(before, miners(self._demo.mark)) / passed_s
+
+    async def _hashes(self) -> float:
+        """Wait until miners use CPU time and the pool accepts shares; return the CPU seconds/s."""
+        assert self._demo.pool is not None
+        pool, rate = self._demo.pool, 0.0
+        accepted = await pool.accepted()
+
+        async def hashing() -> bool:
+            nonlocal rate
+            rate = await self._miners_cpu_s()
+            return rate > 0.05 and await pool.accepted() > accepted
+
+        await until("the miners hash and the pool accepts shares", hashing, _SEEN_WITHIN_S)
+        return rate
+
+    @asynccontextmanager
+    async def _watching(self, entities: Iterable[str]) -> AsyncIterator[dict[str, list[float]]]:
+        """Collect every number that these entities show while the block runs."""
+        seen: dict[str, list[float]] = {one: [await self._number(one)] for one in entities}
+        async with self._home.subscribed("subscribe_events", event_type="state_changed") as events:
+
+            async def collect() -> None:
+                while True:
+                    data: dict[str, Any] = (await events.get())["event"]["data"]
+                    value = number_in(data["new_state"])
+                    if data["entity_id"] in seen and value is not None:
+                        seen[data["entity_id"]].append(value)
+
+            collecting = asyncio.create_task(collect())
+            try:
+                yield seen
+            finally:
+                collecting.cancel()
+
+
+def _require_streamed(answer: Answer) -> None:
+    """Raise DemoError unless the answer came in pieces, over time."""
+    if answer.error:
+        raise DemoError(f"the agent failed: {answer.error}")
+    if len(answer.pieces) < 5 or answer.arrived[-1] <= answer.arrived[0]:
+        raise DemoError(f"the answer was not streamed: {answer.pieces}")
+    if answer.speech.strip() != answer.text.strip():
+        raise DemoError(f"the answer {answer.speech!r} is not what was streamed: {answer.text!r}")
+
+
+def _started_by_bridge(demo: Demo) -> set[int]:
+    """Return what the bridge started: all that shows the bridge's own environment but itself."""
+    assert demo.bridge.program is not None
+    fake_gpus = demo.gpus.environment["FAKE_NVML_DIR"].encode()
+    found = set()
+    for pid in marked(demo.mark):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if fake_gpus in environment and pid != demo.bridge.program.pid:
+            found.add(pid)
+    return found
