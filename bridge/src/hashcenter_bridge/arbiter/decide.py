@@ -1,32 +1,22 @@
 """The policy of a rig, as an ordered list: safety, then people, then heat.
 
 1. Stop all: nothing hashes, nothing answers.
-2. A device that is too hot, silent for 30 s, faulty or used by somebody else does not hash.
+2. A device that is too hot, silent for 30 s, faulty, used by somebody else, or whose power limit
+   cannot be lowered does not hash.
 3. People who wait go first: miners on their devices give way.
 4. What hashes shares the watts of the lease, inside the owner's limits; nothing goes up while the
    house is silent.
-5. Nothing asked for: the owner's safe state.
+5. Nothing asked for: the owner's safe state. Without the owner's allow_control, and after a start,
+   what runs is kept as it is, apart from rules 1 to 3.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..wire.values import Effect
-from . import effect, leases, people
-from .allocate import Share, behind_supply_w, floor_w, shares, wall_w
-from .types import (
-    DeviceSeen,
-    DeviceWanted,
-    HeaterWanted,
-    MinerSeen,
-    ProgramWanted,
-    Rules,
-    Running,
-    Seen,
-    State,
-    Track,
-    Wanted,
-)
+from . import leases, people
+from .allocate import Groups, Share, floor_w, shares
+from .targets import devices_wanted, heater_wanted
+from .types import DeviceSeen, MinerSeen, ProgramWanted, Rules, Running, Seen, State, Wanted
 
 #: Without an own reading for this long, control of a device is lost (wire rule 5).
 SILENT_S = 30.0
@@ -36,32 +26,21 @@ _COOLED_K = 8.0
 def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, Wanted]:
     """Return the new state and what every device, program and question should be."""
     state = _settle_state(state, seen, rules, now)
-    barred = {device.uid: _why_not(device, state) for device in seen.devices}
-    able = frozenset(
-        uid
-        for miner in seen.miners
-        if miner.pool_connected is not False and miner.running is not Running.FAILED
-        for uid in miner.devices
-        if barred.get(uid, "") is None
-    )
+    barred = {device.uid: _why_not(device, state, rules, now) for device in seen.devices}
+    able: Groups = [miner.devices for miner in seen.miners if _can_hash(miner, barred)]
     aim = leases.aim(state, rules, floor_w(seen.devices, able, rules), now)
     yielding = people.giving_way(state, seen, aim.favor, rules, now)
     state = replace(state, people_until=yielding)
 
-    plan = (
-        {device.uid: Share(False, device.idle_w) for device in seen.devices}
-        if aim.power_w is None
-        else shares(aim.power_w, seen.devices, able, rules)
-    )
+    plan = shares(aim.power_w or 0.0, seen.devices, able, rules)
     miners = {
         miner.name: _miner(miner, plan, barred, yielding, aim, state) for miner in seen.miners
     }
-    runners = {runner.name: _runners(state) for runner in seen.runners}
+    runners = {runner.name: _runner(state) for runner in seen.runners}
     questions = people.tickets(state, seen, rules, yielding, now)
-    answering = _answering(seen)
-    devices, tracks = _devices(seen, plan, miners, answering, aim, state, rules, now)
-    state = replace(state, tracks=tracks)
-    heater = _heater(seen, able, barred, aim, devices, state, rules)
+    state = replace(state, interrupted=_interrupted(state, seen, miners, aim))
+    state, devices = devices_wanted(state, seen, plan, miners, yielding, aim, rules, now)
+    heater = heater_wanted(state, seen, able, barred, plan, devices, aim, rules)
     return state, Wanted(heater, devices, miners, runners, questions)
 
 
@@ -71,28 +50,50 @@ def _settle_state(state: State, seen: Seen, rules: Rules, now: float) -> State:
         state = replace(state, lease=None)
     if state.lease or state.stopped:
         state = replace(state, adopted_until=0.0)
-    hot = {
-        device.uid
-        for device in seen.devices
-        if device.temp_c is not None
-        and device.temp_c >= rules.max_temp_c - (_COOLED_K if device.uid in state.cooling else 0.0)
-    }
-    return replace(state, cooling=frozenset(hot))
+    return replace(
+        state,
+        cooling=frozenset(
+            device.uid
+            for device in seen.devices
+            if _is_hot(device, rules, was=device.uid in state.cooling)
+        ),
+    )
 
 
-def _why_not(device: DeviceSeen, state: State) -> str | None:
-    """Return why a device must not hash, None if it may."""
+def _is_hot(device: DeviceSeen, rules: Rules, *, was: bool) -> bool:
+    if device.temp_c is None:
+        return was
+    return device.temp_c >= rules.max_temp_c - (_COOLED_K if was else 0.0)
+
+
+def _why_not(device: DeviceSeen, state: State, rules: Rules, now: float) -> str | None:
+    """Return why a device must not hash, None if it may. The text stays while the reason does."""
     if state.stopped:
         return "stopped by a person: Stop all"
     if device.uid in state.cooling:
-        return f"too hot ({device.temp_c:.0f} °C): it cools down first"
+        return f"too hot ({rules.max_temp_c:.0f} °C or more): it cools down first"
     if device.fault is not None:
         return device.fault
     if device.age_s > SILENT_S:
-        return f"silent for {device.age_s:.0f} s: its watts are unknown"
+        return f"silent for more than {SILENT_S:.0f} s: its watts are unknown"
     if device.foreign:
         return "another program uses it"
+    if rules.allow_control and device.max_w <= device.idle_w:
+        return "its watts can neither be limited nor foreseen"
+    if state.unruly.get(device.uid, now) > now:
+        return "its watts do not follow its power limit: it rests for an hour"
+    if now - state.above.get(device.uid, now) > device.settle_s:
+        return "its power limit cannot be lowered"
     return None
+
+
+def _can_hash(miner: MinerSeen, barred: Mapping[str, str | None]) -> bool:
+    return (
+        bool(miner.devices)
+        and miner.pool_connected is not False
+        and miner.running is not Running.FAILED
+        and all(barred.get(uid, "not there") is None for uid in miner.devices)
+    )
 
 
 def _miner(
@@ -109,164 +110,44 @@ def _miner(
     why = next((barred[uid] for uid in miner.devices if barred.get(uid) is not None), None)
     if why is not None:
         return ProgramWanted(halted, why)
+    kept = miner.running in (Running.ACTIVE, Running.PAUSED) or not miner.owned
+    paused = Running.PAUSED if kept else Running.STOPPED
     if miner.name in yielding:
-        kept = miner.running in (Running.ACTIVE, Running.PAUSED) or not miner.owned
-        return ProgramWanted(
-            Running.PAUSED if kept else Running.STOPPED, "a question is being answered"
-        )
+        return ProgramWanted(paused, "a question is being answered")
     if aim.power_w is None:
-        return ProgramWanted(None, aim.reason)
-    given = [plan[uid] for uid in miner.devices if uid in plan]
-    if given and all(share.hashes for share in given):
-        if not aim.raises and miner.running is not Running.ACTIVE:
-            return ProgramWanted(None, aim.reason)
+        goes_on = miner.name in state.interrupted
+        return ProgramWanted(Running.ACTIVE if goes_on else None, aim.reason)
+    if aim.power_w <= 0:
+        return ProgramWanted(halted, aim.reason)
+    if miner.pool_connected is False:
+        return ProgramWanted(paused, f"{miner.name} has lost its pool")
+    hashes = miner.devices and all(uid in plan and plan[uid].hashes for uid in miner.devices)
+    if hashes and not aim.raises:
+        # A pause is kept, and what was just starting would be a raise.
+        idle = miner.running in (Running.STOPPED, Running.PAUSED)
+        running = Running.ACTIVE if miner.running is Running.ACTIVE else halted
+        return ProgramWanted(None if idle else running, aim.reason)
+    if hashes:
         return ProgramWanted(Running.ACTIVE, aim.reason)
-    idle = Running.PAUSED if miner.running in (Running.ACTIVE, Running.PAUSED) else halted
-    return ProgramWanted(idle if aim.power_w > 0 else halted, aim.reason)
+    if miner.running is Running.FAILED and aim.raises:
+        return ProgramWanted(None, miner.why)
+    return ProgramWanted(paused, aim.reason)
 
 
-def _runners(state: State) -> ProgramWanted:
+def _runner(state: State) -> ProgramWanted:
     if state.stopped:
         return ProgramWanted(Running.STOPPED, "stopped by a person: Stop all")
     return ProgramWanted(Running.ACTIVE, "ready for questions")
 
 
-def _answering(seen: Seen) -> frozenset[str]:
-    """Return the devices on which a question is, or is about to be, answered."""
-    names = {ticket.runner for ticket in seen.tickets if ticket.runner}
-    if any(ticket.runner is None for ticket in seen.tickets):
-        names |= {runner.name for runner in seen.runners if runner.running is Running.ACTIVE}
-    return frozenset(
-        uid for runner in seen.runners if runner.name in names for uid in runner.devices
-    )
-
-
-def _devices(
-    seen: Seen,
-    plan: Mapping[str, Share],
-    miners: Mapping[str, ProgramWanted],
-    answering: frozenset[str],
-    aim: leases.Aim,
-    state: State,
-    rules: Rules,
-    now: float,
-) -> tuple[dict[str, DeviceWanted], dict[str, Track]]:
-    """Return each device's limit and target; without allow_control no limit is touched."""
-    hash_hs: dict[str, float] = {}
-    hashing: set[str] = set()
-    reasons: dict[str, str] = {}
-    for miner in seen.miners:
-        wanted = miners[miner.name]
-        runs = wanted.running is Running.ACTIVE or (
-            wanted.running is None and miner.running is Running.ACTIVE
-        )
-        for uid in miner.devices:
-            reasons[uid] = wanted.reason
-            if runs:
-                hashing.add(uid)
-            if miner.hash_rate_hs is not None:
-                hash_hs[uid] = miner.hash_rate_hs / len(miner.devices)
-    # What is not answering keeps its share; people get all the rest of the cap.
-    others_w = sum(
-        plan[device.uid].power_w for device in seen.devices if device.uid not in answering
-    )
-    rest_w = max(0.0, behind_supply_w(aim.cap_w, rules) - others_w)
-    wanted_devices: dict[str, DeviceWanted] = {}
-    tracks: dict[str, Track] = {}
-    for device in seen.devices:
-        if not device.adjustable and device.uid not in reasons:
-            # Nothing runs on it and it has no knob, so nothing is asked of it.
-            wanted_devices[device.uid] = DeviceWanted(None, None, None, None, "")
-            continue
-        share = plan[device.uid]
-        answers = device.uid in answering and not state.stopped
-        reason = reasons.get(device.uid, aim.reason)
-        if aim.power_w is None and not answers:
-            wanted_devices[device.uid] = DeviceWanted(None, None, None, None, aim.reason)
-            continue
-        if answers:
-            draw_w = rest_w / max(1, len(answering))
-            reason = "answering a question"
-        else:
-            draw_w = share.power_w if device.uid in hashing else device.idle_w
-        limit_w = min(max(draw_w, device.min_w), device.max_w)
-        if not aim.raises and not answers and device.limit_w is not None:
-            limit_w = min(limit_w, max(device.limit_w, device.min_w))
-        target_w = limit_w if answers else max(draw_w, device.idle_w)
-        track = effect.follow(
-            state.tracks.get(device.uid),
-            target_w,
-            device,
-            hash_hs.get(device.uid),
-            hashes=device.uid in hashing,
-            now=now,
-        )
-        tracks[device.uid] = track
-        wanted_devices[device.uid] = DeviceWanted(
-            limit_w if device.adjustable and rules.allow_control else None,
-            target_w,
-            track.effect,
-            track.since,
-            reason,
-        )
-    return wanted_devices, tracks
-
-
-def _heater(
-    seen: Seen,
-    able: frozenset[str],
-    barred: Mapping[str, str | None],
-    aim: leases.Aim,
-    devices: Mapping[str, DeviceWanted],
-    state: State,
-    rules: Rules,
-) -> HeaterWanted:
-    target_w = aim.power_w
-    effects = [device.effect for device in devices.values() if device.effect]
-    worst = next(
-        (
-            one
-            for one in (Effect.NO_EFFECT, Effect.SETTLING, Effect.UNVERIFIED, Effect.REACHED)
-            if one in effects
-        ),
-        None,
-    )
-    if target_w and not able:
-        worst = None  # nothing was asked of any device, so nothing can be said of its effect
-    available_w, why = _available(seen, able, barred, state, rules)
-    reason = aim.reason
-    if any(device.reason == "answering a question" for device in devices.values()):
-        reason = "answering a question; hashing gives way"
-    elif target_w and target_w > 0 and not able:
-        reason = f"{aim.reason}, but nothing can hash: {why}"
-    return HeaterWanted(target_w, worst, reason, available_w, why)
-
-
-def _available(
-    seen: Seen,
-    able: frozenset[str],
-    barred: Mapping[str, str | None],
-    state: State,
-    rules: Rules,
-) -> tuple[float, str]:
-    """Return the most watts that could be asked for now, at the wall, and what binds them."""
-    if state.stopped:
-        return 0.0, "stopped by a person: Stop all"
-    if not rules.allow_control:
-        return 0.0, "the rig's owner has not turned control on (allow_control)"
-    most_w = wall_w(
-        sum(device.max_w if device.uid in able else device.idle_w for device in seen.devices), rules
-    )
-    if not able:
-        offline = next((miner for miner in seen.miners if miner.pool_connected is False), None)
-        why = next((why for why in barred.values() if why), None)
-        failed = next((miner.why for miner in seen.miners if miner.running is Running.FAILED), None)
-        if offline is not None:
-            return 0.0, f"{offline.name} has lost its pool"
-        return 0.0, failed or why or "no miner is configured"
-    if most_w > rules.max_w:
-        return rules.max_w, "the rig's owner allows no more"
-    if len(able) < len({uid for miner in seen.miners for uid in miner.devices}):
-        why = next((barred[uid] for uid in sorted(barred) if barred[uid] and uid not in able), None)
-        return most_w, why or "some devices cannot hash now"
-    return most_w, "all devices at their highest limit"
+def _interrupted(
+    state: State, seen: Seen, miners: Mapping[str, ProgramWanted], aim: leases.Aim
+) -> frozenset[str]:
+    """Return which miners hashed by themselves and go on once people and safety let them."""
+    if aim.power_w is not None and not state.stopped:
+        return frozenset()
+    hashed = {miner.name for miner in seen.miners if miner.running is Running.ACTIVE}
+    gave_way = {
+        name for name in hashed if miners[name].running in (Running.PAUSED, Running.STOPPED)
+    }
+    return frozenset(gave_way | (state.interrupted - hashed))

@@ -49,6 +49,14 @@ def aim(state: State, rules: Rules, floor_w: float, now: float) -> Aim:
 
     if state.stopped:
         return Aim(0.0, 0.0, False, favor, "stopped by a person: Stop all")
+    if not rules.allow_control:
+        return Aim(
+            None,
+            cap_w,
+            False,
+            favor,
+            "the rig's owner has not turned control on (allow_control): what runs is kept as it is",
+        )
     if lease and phase is LeasePhase.ACTIVE:
         power_w = min(lease.power_w, cap_w)
         if power_w < lease.power_w:

@@ -62,16 +62,17 @@ def tickets(
         (ticket for ticket in seen.tickets if ticket.runner is None),
         key=lambda ticket: (ticket.priority, ticket.opened_at, ticket.id),
     )
-    for place, ticket in enumerate(waiting):
+    still_waiting = 0
+    for ticket in waiting:
         if state.stopped:
             decided[ticket.id] = TicketWanted("", code="stopped")
-        elif place >= rules.max_waiting:
-            decided[ticket.id] = TicketWanted("", code="queue_full")
-        else:
-            decided[ticket.id] = _one(ticket, seen, rules, yielding, taken, now)
-        granted = decided[ticket.id].runner
-        if granted:
-            taken[granted] += 1
+            continue
+        fate = _one(ticket, seen, rules, yielding, taken, now)
+        if fate.runner is None and fate.code is None:
+            still_waiting += 1
+            if still_waiting > rules.max_waiting:
+                fate = TicketWanted("", code="queue_full")
+        decided[ticket.id] = fate
     return decided
 
 
@@ -80,9 +81,10 @@ def _one(
     seen: Seen,
     rules: Rules,
     yielding: Mapping[str, float],
-    taken: Mapping[str, int],
+    taken: dict[str, int],
     now: float,
 ) -> TicketWanted:
+    """Decide one ticket and note in `taken` the place it gets, or is waiting for alone."""
     runners = _candidates(ticket, seen.runners)
     waited_s = now - ticket.opened_at
     ready = [runner for runner in runners if runner.running is Running.ACTIVE]
@@ -92,17 +94,20 @@ def _one(
             and waited_s < rules.load_patience_s
         ):
             return TicketWanted("the model is being loaded")
-        why = next((runner.why for runner in runners if runner.why), "no runner is configured")
+        missing = "the model is still being loaded" if runners else "no runner is configured"
+        why = next((runner.why for runner in runners if runner.why), missing)
         return TicketWanted(why, code="not_available")
     free = [runner for runner in ready if taken[runner.name] < runner.slots]
     if not free:
         return TicketWanted("another question is being answered")
     runner = min(free, key=lambda runner: taken[runner.name])
+    # While it waits for a miner nobody behind it may take its place.
+    taken[runner.name] += 1
     in_the_way = [
         miner.name
         for miner in seen.miners
         if miner.name in yielding
-        and miner.running in (Running.ACTIVE, Running.STARTING)
+        and miner.running in (Running.ACTIVE, Running.STARTING, Running.STOPPING)
         and _shares_device(runner, miner)
     ]
     if in_the_way and waited_s < rules.pause_patience_s:

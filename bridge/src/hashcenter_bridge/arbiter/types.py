@@ -8,12 +8,13 @@ from ..wire.values import Effect, Favor, LeasePhase
 
 
 class Running(StrEnum):
-    """Where a program stands."""
+    """Where a program stands. One that is stopping may still work until it is gone."""
 
     STOPPED = "stopped"
     STARTING = "starting"
     ACTIVE = "active"
     PAUSED = "paused"
+    STOPPING = "stopping"
     FAILED = "failed"
 
 
@@ -132,8 +133,8 @@ class Track:
     target_w: float
     since: float
     from_w: float | None
-    from_limit_w: float | None
     from_hash_hs: float | None
+    hashes: bool
     effect: Effect = Effect.SETTLING
     failures: tuple[float, ...] = ()
 
@@ -143,15 +144,22 @@ class State:
     """What the arbiter remembers from one decision to the next.
 
     `adopted_until`: after a start, what already runs is kept as it is until then or the first
-    lease. `cooling` names devices that were too hot. `people_until`: hashing stays paused a little
-    after an answer.
+    lease. `interrupted` names miners that are kept as they are and had to give way: they go on
+    afterwards. `lent` are the limits of devices kept as they are, before an answer raised them.
+    `cooling` names devices that were too hot. `people_until`: hashing stays paused a little after
+    an answer. `above`: since when an enforced limit has been above the wanted one. `unruly`: until
+    when a device rests whose watts did not follow its limit.
     """
 
     lease: Lease | None = None
     stopped: bool = False
     adopted_until: float = 0.0
+    interrupted: frozenset[str] = frozenset()
+    lent: Mapping[str, float] = field(default_factory=dict)
     people_until: Mapping[str, float] = field(default_factory=dict)
     cooling: frozenset[str] = frozenset()
+    above: Mapping[str, float] = field(default_factory=dict)
+    unruly: Mapping[str, float] = field(default_factory=dict)
     tracks: Mapping[str, Track] = field(default_factory=dict)
 
 
