@@ -1,6 +1,7 @@
 """The tools' own rules: what is prepared again, which tests a path chooses, what a check finds."""
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,15 @@ def test_a_stale_left_over_or_missing_copy_of_the_wire_is_named(
     assert sorted(wire.differences()) == named
     wire.write()
     assert wire.differences() == []
+
+
+def test_every_built_in_plugin_is_kept_apart_from_the_others() -> None:
+    bridge = tomllib.loads((ROOT / "bridge/pyproject.toml").read_text())["project"]
+    registered = [
+        target.partition(":")[0]
+        for family in bridge["entry-points"].values()
+        for target in family.values()
+    ]
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (apart,) = [rule for rule in rules["contracts"] if rule["type"] == "independence"]
+    assert sorted(apart["modules"]) == sorted(registered)
