@@ -177,12 +177,10 @@ json_values = st.recursive(
 def test_arbitrary_bytes_are_a_wire_error_or_a_message(
     copy: Copy, example: str, noise: bytes
 ) -> None:
-    for read in (
-        lambda: copy.codec.decode(copy.model(example), noise),
-        lambda: copy.messages.decode_request(noise),
-    ):
-        with suppress(copy.codec.WireError):
-            assert read() is not None
+    with suppress(copy.codec.WireError):
+        assert copy.codec.decode(copy.model(example), noise) is not None
+    with suppress(copy.codec.WireError):
+        assert copy.messages.decode_request(noise) is not None
 
 
 @given(st.sampled_from((BRIDGE, INTEGRATION)), st.text())
