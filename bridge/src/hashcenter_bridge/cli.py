@@ -106,10 +106,9 @@ def _key(asked: argparse.Namespace) -> None:
 
 async def _probed(settings: Config, source: Source) -> Metering:
     """Probe the devices without touching the running bridge's files."""
-    nowhere = Path(os.devnull).parent / "hashcenter-no-such-folder"
-    store = Store(nowhere, nowhere, lambda: 0.0)
-    known = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
-    store.kept.ordinals = known.kept.ordinals
+    store = Store(
+        settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0, read_only=True
+    )
     context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
     metering = Metering(
         build.drivers(settings, source, context),
