@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .arbiter.types import DeviceSeen, Rules
 from .devices import Driver, Sample
 from .energy import Meter
-from .errors import DeviceFault
+from .errors import ConfigError, DeviceFault
 from .store import Store
 from .wire.messages import Device
 from .wire.values import DeviceKind, PowerSource, Readings
@@ -58,9 +58,16 @@ class Metering:
         self.watched: dict[str, Watched] = {}
 
     async def probe(self) -> None:
-        """Find the devices. Raises PluginUnavailable when a driver cannot work here."""
+        """Find the devices. Raises PluginUnavailable when a driver cannot work here.
+
+        Raises ConfigError when two drivers find the same device.
+        """
         for driver in self.drivers:
             for device in await driver.probe():
+                if device.uid in self.watched:
+                    raise ConfigError(
+                        f"two [[device]] blocks drive {device.name} ({device.uid}): remove one"
+                    )
                 kept = self._store.kept.energy.setdefault(device.uid, {})
                 numbered = device.model_copy(update={"ordinal": self._ordinal(device)})
                 self.watched[device.uid] = Watched(numbered, driver, Meter(kept))
