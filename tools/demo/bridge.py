@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from tools.demo.gpus import GPUS, MINER_CPU_PERCENT
 from tools.demo.ports import HOST, until_open
 from tools.demo.processes import DemoError, Processes, Program
@@ -21,6 +23,8 @@ BASE_W: Final = 45.0
 _START_WITHIN_S: Final = 60.0
 _KEY_WITHIN_S: Final = 30.0
 _COMMAND: Final = BRIDGE_PYTHON.with_name("hashcenter")
+
+_ENERGY: Final = "hashcenter_rig_energy_kilowatt_hours_total"
 
 _CONFIGURATION: Final = """\
 [rig]
@@ -48,6 +52,7 @@ plugin = "nvml"
 [[runner]]
 plugin = "xllamacpp"
 name = "smollm2"
+alias = "SmolLM2-135M"
 model = "{model}"
 sha256 = "{sha256}"
 """
@@ -125,6 +130,17 @@ class Bridge:
             for gpu in range(GPUS)
         )
         return rig + "".join(miners)
+
+    async def energy_kwh(self) -> float:
+        """Return the rig's energy, as `/metrics` has it."""
+        headers = {"Authorization": f"Bearer {await self.key()}"}
+        url = f"http://{HOST}:{self.http_port}/metrics"
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+            for line in (await answer.text()).splitlines():
+                name, _, value = line.rpartition(" ")
+                if name == _ENERGY:
+                    return float(value)
+        raise DemoError(f"{url} has no {_ENERGY}")
 
     async def key(self) -> str:
         """Return the rig's key as its owner would read it."""

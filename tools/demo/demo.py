@@ -101,15 +101,19 @@ class Demo:
             raise DemoError(f"still listening: {', '.join(still_open)}")
 
 
-async def set_up(demo: Demo, home: HomeAssistant, say: Callable[[str], None]) -> None:
-    """Do what a newcomer would click, saying each step."""
+async def set_up(
+    demo: Demo, home: HomeAssistant, say: Callable[[str], None], *, broker_is_there: bool = False
+) -> None:
+    """Do what a newcomer would click, saying each step; return once the heater can be asked."""
     steps: list[tuple[str, Callable[[], Awaitable[object]]]] = [
-        ("Adding the broker", lambda: newcomer.add_broker(home, demo.broker_port)),
         ("Accepting the rig that was discovered", lambda: _accept(demo, home)),
         ("Making it the voice assistant", lambda: newcomer.add_agent(home)),
         ("Adding the energy page", lambda: newcomer.add_energy(home)),
         ("Adding the dashboard", lambda: newcomer.add_dashboard(home)),
+        ("Waiting for the rig's controls", lambda: newcomer.wait_for_controls(home)),
     ]
+    if not broker_is_there:
+        steps.insert(0, ("Adding the broker", lambda: newcomer.add_broker(home, demo.broker_port)))
     for what, step in steps:
         say(what)
         await step()

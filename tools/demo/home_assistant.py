@@ -24,9 +24,6 @@ homeassistant:
   currency: EUR
   country: DE
   time_zone: {time_zone}
-http:
-  server_host: {host}
-  server_port: {port}
 api:
 assist_pipeline:
 config:
@@ -48,20 +45,38 @@ logger:
 """
 
 
+_SERVER: Final[dict[str, Any]] = {
+    "cors_allowed_origins": [],
+    "created_at": _LONG_AGO,
+    "error": None,
+    "error_message": None,
+    "ip_ban_enabled": True,
+    "login_attempts_threshold": -1,
+    "ssl_profile": "intermediate_v6",
+    "use_x_frame_options": True,
+}
+
+
 def make_folder(folder: Path, port: int) -> None:
     """Write the configuration and copy the integration; what is there already stays."""
     storage = folder / ".storage"
     storage.mkdir(parents=True, exist_ok=True)
-    text = _CONFIGURATION.format(host=HOST, port=port, time_zone=_time_zone())
-    (folder / "configuration.yaml").write_text(text)
+    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(time_zone=_time_zone()))
     copy = folder / "custom_components/hashcenter"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(_INTEGRATION, copy, ignore=shutil.ignore_patterns("__pycache__"))
     # A folder that was used before belongs to its owner.
     if not (storage / "onboarding").exists():
         for key, (version, minor, data) in _OWNERS_CHOICES.items():
-            content = {"version": version, "minor_version": minor, "key": key, "data": data}
-            (storage / key).write_text(json.dumps(content))
+            _store(storage, key, version, minor, data)
+    # Home Assistant keeps this here; in configuration.yaml it would be a trial of five minutes.
+    server = {**_SERVER, "server_host": [HOST], "server_port": port}
+    _store(storage, "http", 3, 1, {"stable": server, "pending": None, "yaml_migration_done": True})
+
+
+def _store(storage: Path, key: str, version: int, minor: int, data: dict[str, Any]) -> None:
+    content = {"version": version, "minor_version": minor, "key": key, "data": data}
+    (storage / key).write_text(json.dumps(content))
 
 
 async def start_home_assistant(processes: Processes, folder: Path) -> Program:
