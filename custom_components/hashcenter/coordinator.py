@@ -201,8 +201,8 @@ async def async_subscribe(
 
     @callback
     def message(received: mqtt.ReceiveMessage) -> None:
-        if (address := topics.parse(received.topic)) and isinstance(received.payload, bytes):
-            on_message(address, received.payload, received.retain)
+        if (address := topics.parse(received.topic)) is not None:
+            on_message(address, _bytes(received.payload), received.retain)
 
     undo = [
         mqtt.async_subscribe_connection_status(hass, on_link),
@@ -218,6 +218,11 @@ async def async_subscribe(
             undo.pop()()
 
     return unsubscribe
+
+
+def _bytes(payload: str | bytes | bytearray) -> bytes:
+    """Return a payload as it was sent: whoever else has our filter may have had it decoded."""
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
 
 
 async def async_say(hass: HomeAssistant, rig_id: str, request: AnyRequest) -> None:
@@ -253,11 +258,10 @@ async def async_listen(hass: HomeAssistant, only: str | None = None) -> dict[str
 
     @callback
     def message(received: mqtt.ReceiveMessage) -> None:
-        address = topics.parse(received.topic)
-        if address is None or not isinstance(received.payload, bytes):
+        if (address := topics.parse(received.topic)) is None:
             return
         try:
-            said = decode(address.topic.message, received.payload)
+            said = decode(address.topic.message, _bytes(received.payload))
         except WireError:
             return
         if isinstance(said, Announce) and said.rig == address.rig:

@@ -149,7 +149,7 @@ class Heating:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="stop_unconfirmed" if engaged else "resume_unconfirmed",
-                translation_placeholders={"problems": " ".join(map(str, problems))},
+                translation_placeholders={"problems": "; ".join(map(str, problems))},
             )
 
     @callback

@@ -1,7 +1,14 @@
 """Home Assistant's harness, set up for this repository's integration."""
 
-import pytest
+from collections.abc import Generator
+from unittest.mock import PropertyMock, patch
 
+import pytest
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
+from syrupy.assertion import SnapshotAssertion
+
+from tests.component.rigs import RigApi
 import custom_components  # noqa: F401 - ours, before the harness's own package of that name
 
 
@@ -18,3 +25,25 @@ def _integration_is_found(request: pytest.FixtureRequest) -> None:
 def expected_lingering_timers() -> bool:
     """The MQTT integration's own timer outlives a test; the harness excuses core's tests only."""
     return True
+
+
+@pytest.fixture
+def all_enabled() -> Generator[None]:
+    """Enable entities that are off until somebody turns them on."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        PropertyMock(return_value=True),
+    ):
+        yield
+
+
+@pytest.fixture
+def rig_api(aioclient_mock: AiohttpClientMocker) -> RigApi:
+    """Answer for a rig over HTTP."""
+    return RigApi(aioclient_mock)
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Show entities and devices as Home Assistant's own snapshots do."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
