@@ -71,7 +71,7 @@ def rig_changed(before: RigState, after: RigState) -> bool:
 class Schedule:
     """Remembers what was said when; a device goes by its uid."""
 
-    _inventory: Inventory | None = None
+    _inventory: tuple[float, Inventory] | None = None
     _state: tuple[float, RigState] | None = None
     _devices: dict[str, tuple[float, DeviceState]] = field(default_factory=dict)
 
@@ -81,11 +81,14 @@ class Schedule:
         self._state = None
         self._devices.clear()
 
-    def inventory(self, message: Inventory) -> bool:
-        """Return whether the inventory must be said: only when it changed."""
-        due = message != self._inventory
-        self._inventory = message
-        return due
+    def inventory(self, message: Inventory, now: float) -> bool:
+        """Return whether the inventory must be said at `now`: only when it changed."""
+        if self._inventory is not None:
+            at, before = self._inventory
+            if message == before or now - at < _SOONEST_S:
+                return False
+        self._inventory = (now, message)
+        return True
 
     def state(self, message: RigState, now: float) -> bool:
         """Return whether the heartbeat must be said at `now`."""
