@@ -35,9 +35,7 @@ _RESTING_CPU_S: Final = 0.1
 
 _ATTEMPTS: Final = 4
 _PIECES: Final = 3
-_SHORT_QUESTION: Final = (
-    "Explain in three sentences why a computer is as good a heater as any other."
-)
+_SHORT_QUESTION: Final = "In three sentences, why is a computer as good a heater as any other?"
 #: Nobody waits for all of a tiny model's story; hanging up also shows that hashing goes on then.
 _HANG_UP_AFTER_S: Final = 4.0
 _LONG_QUESTION: Final = "Tell me a long story about a house that is heated by computers."
