@@ -76,7 +76,7 @@ class HttpConfig(_Section):
 
     enabled: bool = True
     listen: str = Field(default="127.0.0.1", min_length=1, max_length=253)
-    port: int = Field(default=8420, ge=0, le=65_535)
+    port: int = Field(default=8420, ge=1, le=65_535)
     url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     max_waiting: int = Field(default=16, ge=1, le=1000)
 
