@@ -57,13 +57,14 @@ model = "{model}"
 sha256 = "{sha256}"
 """
 
+#: A polite miner would starve on a machine that does other things, and its GPU would draw nothing.
 _MINER: Final = """
 [[miner]]
 plugin = "xmrig"
 name = "gpu{gpu}"
 gpus = [{gpu}]
 command = [
-  "hashcenter-miner", "--cpu-percent={percent}",
+  "hashcenter-miner", "--cpu-percent={percent}", "--nice=0",
   "--pool={host}:{pool_port}", "--user=demo.gpu{gpu}",
 ]
 """
