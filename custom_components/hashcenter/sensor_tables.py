@@ -166,7 +166,7 @@ HOUSE: Final = (
     _power("answering_w"),
     _power("idle_w"),
     _measured("tokens_per_s", "tokens/s", precision=1, calm=Calm(deadband=1.0, share=0.1)),
-    _measured("tokens_per_joule", "tokens/J", precision=2, calm=Calm(deadband=0.05, share=0.1)),
+    _measured("tokens_per_joule", "tokens/J", precision=3, calm=Calm(deadband=0.002, share=0.1)),
     _seconds_to_first_token(attrgetter("first_token_s")),
     SensorDescription(key="why", value_fn=lambda summary: short(summary.why)),
 )

@@ -105,7 +105,7 @@ async def add_dashboard(home: HomeAssistant) -> None:
         require_admin=False,
         allow_single_word=True,
     )
-    config = {"strategy": {"type": "custom:hashcenter", "rooms": [ROOM]}}
+    config = {"strategy": {"type": "custom:hashcenter", "rooms": [ROOM], "hours": 1}}
     await home.command("lovelace/config/save", url_path=DASHBOARD, config=config)
     await home.command("frontend/set_system_data", key="core", value={"default_panel": DASHBOARD})
 
