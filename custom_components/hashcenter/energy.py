@@ -33,16 +33,17 @@ class Remainder:
     """What a whole used beyond its parts, in kWh.
 
     Whole and parts are read at different moments, so the difference may dip for a moment; what was
-    said once is never taken back.
+    said once is never taken back. So nothing new is said while a part is still to be heard: after a
+    long silence the whole would be ahead of its parts.
     """
 
     whole: Accumulator = field(default_factory=Accumulator)
     parts: Accumulator = field(default_factory=Accumulator)
     said_kwh: float = 0.0
 
-    def add(self, whole_kwh: float, parts: Mapping[str, float]) -> Self:
-        """Return the remainder after these counter readings (kWh)."""
-        new_whole = self.whole.add({"whole": whole_kwh})
-        new_parts = self.parts.add(parts)
-        left = new_whole.total_kwh - new_parts.total_kwh
-        return replace(self, whole=new_whole, parts=new_parts, said_kwh=max(self.said_kwh, left))
+    def add(self, whole_kwh: float, parts: Mapping[str, float], *, complete: bool) -> Self:
+        """Return the remainder after these counter readings (kWh); `complete` if no part lacks."""
+        whole = self.whole.add({"whole": whole_kwh})
+        read = self.parts.add(parts)
+        left = whole.total_kwh - read.total_kwh if complete else 0.0
+        return replace(self, whole=whole, parts=read, said_kwh=max(self.said_kwh, left))

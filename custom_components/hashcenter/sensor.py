@@ -267,7 +267,11 @@ class OtherEnergy(RigSensor, RestoreEntity):
                 for uid, state in rig.devices.items()
                 if state.energy_kwh is not None
             }
-            self._rest = self._rest.add(rig.live.energy_kwh, parts)
+            devices = rig.inventory.devices if rig.inventory else ()
+            complete = all(
+                one.uid in parts for one in devices if "energy_kwh" in one.capabilities.readings
+            )
+            self._rest = self._rest.add(rig.live.energy_kwh, parts, complete=complete)
         return self._rest.said_kwh if self._rest.whole.counters else None
 
 

@@ -4,6 +4,7 @@ A ScriptedRig says what a test tells it to and answers requests as it was told; 
 rig's request topic. `set_up_house` makes a house of accepted rigs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,9 +166,11 @@ class ScriptedRig:
     tick: float = 100.0
     devices: dict[str, DeviceState] = field(default_factory=dict)
     asked: list[AnyRequest] = field(default_factory=list)
-    #: Code and sentence of a refusal; (None, None) accepts, "" stays silent.
+    #: Codes and sentences of the next refusals; without one a request is accepted.
     refuse: list[tuple[str, str]] = field(default_factory=list)
     deaf: bool = False
+    #: Called a moment after a request was refused.
+    then: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         self.announce = Announce(
@@ -288,6 +291,8 @@ class ScriptedRig:
             return
         code, text = self.refuse.pop(0) if self.refuse else ("accepted", "")
         result = Verdict.ACCEPTED if code == "accepted" else Verdict.REFUSED
+        if result is Verdict.REFUSED and self.then:
+            self.hass.loop.call_later(0.01, self.then)
         self.say(
             topics.RESPONSE,
             Response(

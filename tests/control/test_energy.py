@@ -40,17 +40,27 @@ def test_no_readings_whatever_make_the_total_fall(readings: list[dict[str, float
 
 
 def test_the_remainder_is_what_the_parts_did_not_use() -> None:
-    rest = Remainder().add(10.0, {"gpu": 5.0}).add(13.0, {"gpu": 7.0})
+    rest = Remainder().add(10.0, {"gpu": 5.0}, complete=True).add(13.0, {"gpu": 7.0}, complete=True)
     assert rest.said_kwh == 1.0
 
 
 def test_parts_that_are_read_earlier_than_the_whole_take_nothing_back() -> None:
-    rest = Remainder().add(10.0, {"gpu": 5.0}).add(13.0, {"gpu": 7.0})
-    rest = rest.add(13.0, {"gpu": 8.5})
+    rest = Remainder().add(10.0, {"gpu": 5.0}, complete=True).add(13.0, {"gpu": 7.0}, complete=True)
+    rest = rest.add(13.0, {"gpu": 8.5}, complete=True)
     assert rest.said_kwh == 1.0
-    assert rest.add(16.0, {"gpu": 8.5}).said_kwh == 2.5
+    assert rest.add(16.0, {"gpu": 8.5}, complete=True).said_kwh == 2.5
 
 
 def test_a_part_that_joins_with_a_long_history_changes_nothing() -> None:
-    rest = Remainder().add(10.0, {"gpu": 5.0}).add(11.0, {"gpu": 5.5, "moved": 900.0})
+    rest = (
+        Remainder()
+        .add(10.0, {"gpu": 5.0}, complete=True)
+        .add(11.0, {"gpu": 5.5, "moved": 900.0}, complete=True)
+    )
     assert rest.said_kwh == 0.5
+
+
+def test_nothing_new_is_said_while_a_part_is_still_to_be_heard() -> None:
+    rest = Remainder().add(10.0, {"gpu": 5.0}, complete=True).add(20.0, {}, complete=False)
+    assert rest.said_kwh == 0.0
+    assert rest.add(20.0, {"gpu": 14.0}, complete=True).said_kwh == 1.0
