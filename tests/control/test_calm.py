@@ -48,11 +48,25 @@ def test_texts_pass_when_they_change() -> None:
     assert not damper.passes("answering", 2)
 
 
-def test_a_restless_value_is_written_once_in_90_seconds_after_a_burst() -> None:
+def test_a_restless_value_is_written_once_in_30_seconds_after_a_burst() -> None:
     damper = Damper(POWER)
     chance = random.Random(1)
-    rows = sum(damper.passes(chance.uniform(50, 350), second) for second in range(0, 3600, 5))
-    assert rows <= 10 + 3600 / 90 + 1
+    rows = sum(damper.passes(chance.uniform(250, 300), second) for second in range(0, 3600, 5))
+    assert rows <= 10 + 3600 / 30 + 1
+
+
+def test_even_leaps_are_written_once_in_10_seconds_after_a_burst() -> None:
+    damper = Damper(POWER)
+    chance = random.Random(1)
+    rows = sum(damper.passes(chance.uniform(50, 350), second) for second in range(3600))
+    assert rows <= 10 + 3600 / 10 + 1
+
+
+def test_a_leap_is_seen_within_10_seconds_however_restless_it_was_before() -> None:
+    damper = Damper(POWER)
+    for second in range(0, 60, 2):
+        damper.passes(600.0 + second % 4 * 100, second)
+    assert any(damper.passes(93.0, second) for second in range(60, 71))
 
 
 def test_a_quiet_hour_lets_the_next_burst_through() -> None:
