@@ -142,6 +142,12 @@ async def _serve(
     return runner
 
 
+def _metrics(rig: Rig) -> str:
+    # Noted before it is shown: energy that was seen is never taken back.
+    rig.store.tick()
+    return exposition(rig)
+
+
 async def _serve_people(loop: Loop) -> web.AppRunner | None:
     """Open the HTTP API. Raises ConfigError when its address cannot be had."""
     rig, http = loop.rig, loop.rig.config.http
@@ -152,7 +158,7 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
         tickets=rig.tickets,
         runners={program.runner.name: program.runner for program in rig.runners},
         key=lambda: secret,
-        metrics=partial(exposition, rig),
+        metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
     )
     try:

@@ -23,6 +23,7 @@ def create_app(loop: Loop) -> web.Application:
     """Return the little server: GET /status, POST /stop, POST /release, POST /unpair."""
 
     async def status(_: web.Request) -> web.Response:
+        loop.rig.store.tick()
         state = rig_state(loop.rig, device_states(loop.rig))
         return web.Response(text=encode(state), content_type="application/json")
 
