@@ -91,7 +91,8 @@ async def _added_ms(gateway: Way, direct: Way, repeats: int) -> float:
     prompt = _prompt(_WARM_TOKENS, 0)
     for way in (direct, gateway, direct, gateway):
         await _ask(way, prompt, 1)
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for index in range(repeats):
         order = (
             ((gateway, ours), (direct, bare)) if index % 2 else ((direct, bare), (gateway, ours))
