@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import aiohttp
@@ -16,6 +16,7 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
     ConfigFlowResult,
+    SubentryFlowContext,
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -367,7 +368,7 @@ async def test_two_tiles_accepted_at_once_make_one_house(
 
 async def start_subentry(hass: HomeAssistant, entry: ConfigEntry, **context: Any) -> Any:
     """Start the rig subentry flow."""
-    about = SubentryFlowContext(**{"source": SOURCE_USER, **context})
+    about = cast("SubentryFlowContext", {"source": SOURCE_USER, **context})
     return await hass.config_entries.subentries.async_init((entry.entry_id, "rig"), context=about)
 
 

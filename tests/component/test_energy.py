@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from tests.component.rigs import (
     ATTIC,
     CELLAR,
+    CPU,
     GPU,
     ScriptedRig,
     fire_burst,
@@ -27,7 +28,7 @@ OTHER = "sensor.attic_other_energy"
 
 async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     """Let so much time pass that a counter is written again."""
-    freezer.tick(timedelta(minutes=4))
+    freezer.tick(timedelta(minutes=6))
     await hass.async_block_till_done()
 
 
@@ -65,15 +66,17 @@ async def test_what_was_counted_survives_a_restart_and_the_gap_is_caught_up(
     await hass.async_block_till_done()
     assert states(hass, HOUSE, OTHER) == ["2.0", "1.0"]
     await restart(hass, entry)
-    rig.devices[GPU] = rig.devices[GPU].model_copy(update={"energy_kwh": 15.3456})
-    rig.state = rig.state.model_copy(update={"energy_kwh": 25.5})
-    fire_burst(rig)
-    await hass.async_block_till_done()
-    assert states(hass, HOUSE, OTHER) == ["5.0", "1.0"], "the GPU was still to be heard"
+    rig.say_inventory(retain=True)
+    rig.beat(energy_kwh=25.5)
     await later(hass, freezer)
     rig.beat()
     await hass.async_block_till_done()
-    assert states(hass, OTHER) == ["2.0"]
+    assert states(hass, HOUSE, OTHER) == ["5.0", "1.0"], "the GPU is still to be heard"
+    rig.say_device(GPU, energy_kwh=15.3456)
+    rig.say_device(CPU)
+    rig.beat()
+    await hass.async_block_till_done()
+    assert states(hass, HOUSE, OTHER) == ["5.0", "2.0"]
 
 
 async def restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
