@@ -8,16 +8,15 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from hashcenter_bridge.child import Child, ChildSpec, ChildState
 from hashcenter_bridge.errors import RunnerFault
 from hashcenter_bridge.process import own_pids
+from tests.bridge.processes import is_alive, until
 
 PATIENCE_S = 30
-T = TypeVar("T")
 
 
 class Watched:
@@ -99,25 +98,15 @@ async def make() -> AsyncIterator[Make]:
 SLEEP = "import time; time.sleep(600)"
 
 
-def is_alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-async def until(what: Callable[[], T | None]) -> T:
-    async with asyncio.timeout(PATIENCE_S):
-        while not (value := what()):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    return value
-
-
-async def until_dead(pid: int) -> None:
-    await until(lambda: not is_alive(pid))
-
-
 async def until_text(file: Path) -> str:
-    return await until(lambda: file.read_text() if file.exists() else "")
+    text: list[str] = []
+
+    def written() -> bool:
+        text[:] = [file.read_text() if file.exists() else ""]
+        return text[0] != ""
+
+    await until(written)
+    return text[0]
 
 
 async def test_a_wanted_child_runs_and_an_unwanted_one_does_not(make: Make) -> None:
@@ -342,7 +331,7 @@ async def test_a_child_leaves_no_grandchild_behind(make: Make, tmp_path: Path, t
     watched.child.want(True)
     young = int(await until_text(file))
     await watched.child.close()
-    await until_dead(young)
+    await until(lambda: not is_alive(young))
 
 
 async def test_own_processes_are_found_however_deep(make: Make, tmp_path: Path) -> None:
@@ -452,5 +441,5 @@ async def test_a_bridge_killed_by_sigkill_leaves_no_orphan(
     assert is_alive(young)
     bridge.kill()
     await bridge.wait()
-    await until_dead(child)
-    await until_dead(young)
+    await until(lambda: not is_alive(child))
+    await until(lambda: not is_alive(young))
