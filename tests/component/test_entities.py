@@ -116,6 +116,44 @@ async def test_a_reading_that_is_missing_is_unknown_and_never_0(hass: HomeAssist
     assert states(hass, *lost) == ["unknown"] * 3
 
 
+@pytest.mark.parametrize(
+    ("bridge", "latest", "state"),
+    [
+        ("0.0.9", "0.1.0", "on"),
+        ("0.1.0", "0.1.0", "off"),
+        ("0.2.0", "0.2.0", "off"),
+        ("home made", "home made", "off"),
+    ],
+)
+async def test_an_older_bridge_shows_an_update_and_a_newer_or_odd_one_does_not(
+    hass: HomeAssistant, bridge: str, latest: str, state: str
+) -> None:
+    await set_up_house(hass, ATTIC)
+    rig = ScriptedRig(hass)
+    rig.say_inventory(version=bridge)
+    rig.beat()
+    await hass.async_block_till_done()
+    shown = hass.states.get("update.attic_bridge")
+    assert shown is not None
+    assert (shown.attributes["latest_version"], shown.state) == (latest, state)
+
+
+@pytest.mark.parametrize(
+    "entity", ["sensor.hashcenter_power", "sensor.attic_power", "sensor.attic_gpu_0_power"]
+)
+async def test_asking_for_an_update_changes_nothing_that_is_pushed(
+    hass: HomeAssistant, entity: str
+) -> None:
+    await set_up_house(hass, ATTIC)
+    fire_burst(ScriptedRig(hass))
+    await hass.async_block_till_done()
+    before = states(hass, entity)
+    await hass.services.async_call(
+        "homeassistant", "update_entity", {"entity_id": entity}, blocking=True
+    )
+    assert states(hass, entity) == before
+
+
 async def test_what_a_newer_bridge_says_and_we_do_not_know_is_unknown(hass: HomeAssistant) -> None:
     await set_up_house(hass, ATTIC)
     rig = ScriptedRig(hass)
