@@ -70,7 +70,15 @@ class Running:
 
 @asynccontextmanager
 async def running(runner: Runner) -> AsyncIterator[Running]:
-    """Start `runner` as the bridge does and wait until it can answer."""
+    """Start `runner` and wait until it can answer."""
+    async with wanted(runner) as held:
+        await held.until(ChildState.READY)
+        yield held
+
+
+@asynccontextmanager
+async def wanted(runner: Runner) -> AsyncIterator[Running]:
+    """Want `runner` to run, as the bridge does."""
     changed = asyncio.Event()
     assert runner.child is not None
     child = Child(
@@ -84,7 +92,6 @@ async def running(runner: Runner) -> AsyncIterator[Running]:
     held = Running(runner, child, changed)
     try:
         child.want(True)
-        await held.until(ChildState.READY)
         yield held
     finally:
         await child.close()
