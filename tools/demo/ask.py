@@ -7,6 +7,9 @@ from typing import Any, Final
 from tools.demo.client import HomeAssistant
 from tools.demo.processes import DemoError
 
+#: Fewer pieces than this are no stream.
+PIECES: Final = 3
+
 _ANSWER_WITHIN_S: Final = 120.0
 
 
@@ -44,7 +47,7 @@ async def ask(
 ) -> Answer:
     """Ask, and return when the answer is complete; `answer` may be watched meanwhile.
 
-    The dialog is closed when text has been arriving for `hang_up_after_s` seconds.
+    The dialog is closed when text has been arriving for `hang_up_after_s` seconds, in some pieces.
     """
     clock = asyncio.get_running_loop().time
     answer = answer or Answer(clock())
@@ -60,7 +63,7 @@ async def ask(
             ) as events,
         ):
             while not _take(answer, (await events.get()).get("event") or {}, clock()):
-                if answer.streaming_s >= hang_up_after_s:
+                if answer.streaming_s >= hang_up_after_s and len(answer.pieces) >= PIECES:
                     break
     except TimeoutError:
         raise DemoError(

@@ -24,7 +24,9 @@ _START_WITHIN_S: Final = 60.0
 _KEY_WITHIN_S: Final = 30.0
 _COMMAND: Final = BRIDGE_PYTHON.with_name("hashcenter")
 
-_ENERGY: Final = "hashcenter_rig_energy_kilowatt_hours_total"
+#: In `/metrics`.
+ENERGY: Final = "hashcenter_rig_energy_kilowatt_hours_total"
+POWER: Final = "hashcenter_rig_power_watts"
 
 _CONFIGURATION: Final = """\
 [rig]
@@ -63,6 +65,7 @@ _MINER: Final = """
 plugin = "xmrig"
 name = "gpu{gpu}"
 gpus = [{gpu}]
+nice = 0
 command = [
   "hashcenter-miner", "--cpu-percent={percent}", "--nice=0",
   "--pool={host}:{pool_port}", "--user=demo.gpu{gpu}",
@@ -132,16 +135,13 @@ class Bridge:
         )
         return rig + "".join(miners)
 
-    async def energy_kwh(self) -> float:
-        """Return the rig's energy, as `/metrics` has it."""
+    async def metrics(self) -> dict[str, float]:
+        """Return what `/metrics` says, by name and labels."""
         headers = {"Authorization": f"Bearer {await self.key()}"}
         url = f"http://{HOST}:{self.http_port}/metrics"
         async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
-            for line in (await answer.text()).splitlines():
-                name, _, value = line.rpartition(" ")
-                if name == _ENERGY:
-                    return float(value)
-        raise DemoError(f"{url} has no {_ENERGY}")
+            lines = [line for line in (await answer.text()).splitlines() if line[:1] != "#"]
+        return {name: float(value) for name, _, value in (one.rpartition(" ") for one in lines)}
 
     async def key(self) -> str:
         """Return the rig's key as its owner would read it."""

@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from tools.demo.ask import Answer, ask
-from tools.demo.bridge import BASE_W
+from tools.demo.ask import PIECES, Answer, ask
+from tools.demo.bridge import BASE_W, ENERGY, POWER
 from tools.demo.client import HomeAssistant
 from tools.demo.cpu_time import cpu_s, miners, used_since
 from tools.demo.demo import Demo
@@ -34,7 +34,6 @@ _WATCH_S: Final = 2.0
 _RESTING_CPU_S: Final = 0.1
 
 _ATTEMPTS: Final = 4
-_PIECES: Final = 3
 _SHORT_QUESTION: Final = "In three sentences, why is a computer as good a heater as any other?"
 #: Nobody waits for all of a tiny model's story; hanging up also shows that hashing goes on then.
 _HANG_UP_AFTER_S: Final = 4.0
@@ -94,7 +93,7 @@ class Steps:
         for _ in range(_ATTEMPTS):
             answer = await ask(self._home, _SHORT_QUESTION)
             # A tiny model now and then has just a word to say, which cannot be streamed.
-            if answer.error or len(answer.pieces) >= _PIECES:
+            if answer.error or len(answer.pieces) >= PIECES:
                 break
         _require_streamed(answer)
         model = await self._state((await Entities.read(self._home)).rig("model"))
@@ -175,7 +174,7 @@ class Steps:
         energy = [entities.house("energy_kwh"), entities.rig("energy_kwh")]
         energy += [entities.device(uid, "energy_kwh") for uid in self._demo.gpus.uuids]
         shown = [entities.rig("power_w"), entities.heater("reason"), *energy[1:]]
-        metered_kwh = await self._demo.bridge.energy_kwh()
+        metered_kwh = (await self._demo.bridge.metrics())[ENERGY]
         async with self._watching(energy) as seen:
             began = asyncio.get_running_loop().time()
             children = _started_by_bridge(self._demo)
@@ -208,7 +207,7 @@ class Steps:
             for earlier, later in pairwise(values):
                 if later < earlier:
                     raise DemoError(f"{entity} went from {earlier} kWh back to {later} kWh")
-        now_kwh = await self._demo.bridge.energy_kwh()
+        now_kwh = (await self._demo.bridge.metrics())[ENERGY]
         if now_kwh < metered_kwh:
             raise DemoError(f"the rig's energy went from {metered_kwh} kWh back to {now_kwh} kWh")
         return (
@@ -243,9 +242,9 @@ class Steps:
         try:
             await until(f"{what} ({low:.0f} to {high:.0f})", inside, _WATTS_WITHIN_S)
         except DemoError as err:
-            raise DemoError(
-                f"{err}; {entity} was {', '.join(f'{one:g}' for one in seen)}"
-            ) from None
+            shown = ", ".join(f"{value:g}" for value in seen) or "unknown"
+            metered = (await self._demo.bridge.metrics()).get(POWER)
+            raise DemoError(f"{err}; {entity} was {shown}, the rig says {metered}") from None
         return seen[-1]
 
     async def _follows(self, power: str, target_w: float) -> float:
@@ -299,7 +298,7 @@ def _require_streamed(answer: Answer) -> None:
     """Raise DemoError unless the answer came in pieces, over time, and says what was streamed."""
     if answer.error:
         raise DemoError(f"the agent failed: {answer.error}")
-    if len(answer.pieces) < _PIECES or answer.streaming_s <= 0:
+    if len(answer.pieces) < PIECES or answer.streaming_s <= 0:
         raise DemoError(f"the answer was not streamed: {answer.pieces}")
     if answer.speech and answer.speech.strip() != answer.text.strip():
         raise DemoError(f"the answer {answer.speech!r} is not what was streamed: {answer.text!r}")

@@ -120,7 +120,7 @@ function watts(found, { hours = 3 }) {
       ...wide,
       hours_to_show: hours,
       entities: kinds
-        .map(([key, name, color]) => ({ entity: found.entity(house, key), name, color: `var(--${color}-color)` }))
+        .map(([key, name, color]) => ({ entity: found.entity(house, key), name, color }))
         .filter(({ entity }) => entity),
     },
   );
