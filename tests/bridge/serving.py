@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from hashcenter_bridge.child import Child, ChildState
-from hashcenter_bridge.http_api import create_app
+from hashcenter_bridge.http_api import create_app, server
 from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.registry import load
 from hashcenter_bridge.runners import Runner
@@ -142,12 +142,12 @@ async def served(*runners: Runner) -> AsyncIterator[Api]:
         metrics=lambda: "hashcenter_up 1\n",
         health=health,
     )
-    server = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
-    await server.setup()
+    serving = server(app)
+    await serving.setup()
     try:
-        await web.TCPSite(server, "127.0.0.1", 0).start()
-        host, port = server.addresses[0][:2]
+        await web.TCPSite(serving, "127.0.0.1", 0).start()
+        host, port = serving.addresses[0][:2]
         api.url = f"http://{host}:{port}"
         yield api
     finally:
-        await server.cleanup()
+        await serving.cleanup()

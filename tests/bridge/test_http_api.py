@@ -284,6 +284,20 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         assert (await error_of(response))["code"] == "too_slow"
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: y"])
+async def test_headers_that_do_not_come_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(http_api, "REST_WITHIN_S", 0.3)
+    async with served(make_runner(tmp_path, tmp_path / "none.gguf")) as api:
+        host, _, port = api.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent)
+        async with asyncio.timeout(60):
+            assert await reader.read() == b""
+        writer.close()
+
+
 async def test_a_body_that_is_damaged_is_refused(idle_api: Api) -> None:
     headers = {"Content-Encoding": "deflate"}
     async with (

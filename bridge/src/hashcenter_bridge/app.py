@@ -26,7 +26,7 @@ from .arbiter.types import Rules, State
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
-from .http_api import create_app
+from .http_api import create_app, server
 from .loop import Loop
 from .metering import Metering
 from .metrics import exposition
@@ -136,7 +136,7 @@ def _url(http: HttpConfig) -> str | None:
 async def _serve(
     app: web.Application, make_site: Callable[[web.AppRunner], web.BaseSite]
 ) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+    runner = server(app)
     await runner.setup()
     await make_site(runner).start()
     return runner

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 #: A question with a picture from a camera fits; a book does not.
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 BODY_WITHIN_S: Final = 30.0
+#: How long a connection may rest before its next request is there.
+REST_WITHIN_S: Final = 60.0
+#: Answers that are on their way when the bridge stops get no longer.
+SHUTDOWN_WITHIN_S: Final = 2.0
 
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 _RETRY_AFTER: Final = {"Retry-After": "5"}
@@ -40,10 +44,7 @@ def create_app(
     metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
 ) -> web.Application:
-    """Return the API over `runners` (by name).
-
-    Serve it with `handler_cancellation`: a client that hangs up must cancel its request.
-    """
+    """Return the API over `runners` (by name), for `server`."""
     api = _Api(tickets, runners, metrics, health)
     app = web.Application(middlewares=[_errors, _require_key(key)], client_max_size=MAX_BODY_BYTES)
     app.cleanup_ctx.append(api.connected)
@@ -53,6 +54,18 @@ def create_app(
     app.router.add_post("/v1/chat/completions", api.chat)
     app.router.add_post("/v1/embeddings", api.embeddings)
     return app
+
+
+def server(app: web.Application) -> web.AppRunner:
+    """Return what serves `app`: who hangs up ends its request, who dawdles is dropped."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=True,
+        # Also the limit for a request's headers to come.
+        keepalive_timeout=REST_WITHIN_S,
+        shutdown_timeout=SHUTDOWN_WITHIN_S,
+    )
 
 
 class _Api:
