@@ -216,6 +216,17 @@ async def test_a_hold_that_ended_while_home_assistant_was_off_is_released(
     assert [type(request) for request in rig.asked] == [ReleaseRequest]
 
 
+async def test_what_was_asked_of_a_rig_that_left_is_forgotten(
+    hass: HomeAssistant, rig: ScriptedRig, entry: MockConfigEntry
+) -> None:
+    await ask(hass, 600)
+    [subentry] = entry.subentries.values()
+    hass.config_entries.async_remove_subentry(entry, subentry.subentry_id)
+    await hass.async_block_till_done()
+    assert not house_of(entry).heating.state.requests
+    assert not hass.states.get(REQUEST)
+
+
 async def test_a_changed_favor_is_leased_at_once(hass: HomeAssistant, rig: ScriptedRig) -> None:
     await ask(hass, 600)
     rig.asked.clear()

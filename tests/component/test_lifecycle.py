@@ -67,10 +67,7 @@ async def test_a_rig_without_a_heartbeat_for_12_s_is_unavailable_and_logged_once
     assert states(hass, *SHOWN) == ["412.0", "251.0", "on"]
     await after(hass, 13)
     assert states(hass, *SHOWN) == ["unavailable", "unavailable", "off"]
-    assert states(hass, "sensor.hashcenter_power", "binary_sensor.hashcenter_problem") == [
-        "unknown",
-        "on",
-    ]
+    assert states(hass, "sensor.hashcenter_power") == ["unknown"]
     rig.beat()
     rig.say_device()
     await hass.async_block_till_done()
@@ -122,7 +119,27 @@ async def test_one_rig_going_leaves_the_other(hass: HomeAssistant) -> None:
     attic.say_offline()
     await hass.async_block_till_done()
     assert states(hass, "sensor.hashcenter_power", "sensor.cellar_power") == ["412.0", "412.0"]
-    assert states(hass, "sensor.hashcenter_problems")[0].startswith("Attic: not connected (since ")
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_a_rig_that_is_away_is_a_problem_after_a_minute_and_not_before(
+    hass: HomeAssistant,
+) -> None:
+    problem, problems = "binary_sensor.hashcenter_problem", "sensor.hashcenter_problems"
+    await set_up_house(hass, ATTIC)
+    assert states(hass, problem) == ["off"], "Home Assistant has only just begun to listen"
+    await after(hass, 59)
+    assert states(hass, problem) == ["off"]
+    await after(hass, 61)
+    assert states(hass, problem) == ["on"]
+    rig = await live_rig(hass)
+    assert states(hass, problem, problems) == ["off", "Nothing is wrong"]
+    rig.say_offline()
+    await hass.async_block_till_done()
+    assert states(hass, problem) == ["off"], "somebody may only have restarted it"
+    await after(hass, 61)
+    assert states(hass, problem) == ["on"]
+    assert states(hass, problems)[0].startswith("Attic: not connected (since ")
 
 
 @pytest.mark.usefixtures("mqtt_mock")

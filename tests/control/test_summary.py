@@ -97,14 +97,15 @@ def test_faults_silence_refusals_and_withheld_control_are_problems() -> None:
     found = problems(
         {
             "attic": ("Attic", rig(inventory=withheld, faults=(fault,))),
-            "gone": ("Garage", rig("gone").silent()),
+            "gone": ("Garage", rig("gone").silent().given_up()),
+            "away": ("Shed", rig("away").silent()),
         },
         {("attic", "machine"): "Attic refuses: held by another house."},
     )
     assert [(one.text, one.age_s) for one in found] == [
         ("Attic: GPU 0 reports XID 79", 60.0),
         ("Attic: unattended_w does not fit the circuit", None),
-        ("Garage: not connected", None),
+        ("Garage: not connected", 60.0),
         ("Attic refuses: held by another house.", None),
     ]
     assert len({one.key for one in found}) == 4
