@@ -193,7 +193,7 @@ async def test_a_rig_that_only_announces_itself_is_taken_in_without_an_address_o
         context={"source": SOURCE_MQTT},
         data=discovery(encode(ScriptedRig(hass).announce)),
     )
-    assert flow["description_placeholders"] == {"name": "Attic", "host": "-"}
+    assert flow["description_placeholders"] == {"name": "Attic", "host": "(not known yet)"}
     result = await answer(hass, flow, key=KEY)
     assert result["errors"] == {"key": "no_endpoint"}
     result = await answer(hass, flow)
