@@ -408,6 +408,13 @@ def house_of(entry: ConfigEntry) -> House:
     return house
 
 
+def rigs_of(entry: ConfigEntry) -> dict[str, dict[str, Any]]:
+    """Return the rig subentries by title."""
+    return {
+        one.title: dict(one.data) for one in entry.subentries.values() if one.subentry_type == "rig"
+    }
+
+
 def states(hass: HomeAssistant, *entity_ids: str) -> list[str]:
     """Return the states of entities."""
     found = [hass.states.get(entity_id) for entity_id in entity_ids]
