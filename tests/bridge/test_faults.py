@@ -81,6 +81,7 @@ async def test_every_cause_has_its_sentence(tmp_path: Path) -> None:
     bench.devices.samples["GPU-0"] = DeviceFault("gpu_lost", "it has fallen off the bus")
     bench.miners[0].reading = None
     bench.runners[0].is_ready = False
+    bench.now = 3.0
     await bench.look()
     track = Track(200.0, 0.0, 350.0, None, hashes=True, effect=Effect.NO_EFFECT)
     bench.rig.state = replace(
@@ -103,6 +104,17 @@ async def test_every_cause_has_its_sentence(tmp_path: Path) -> None:
     assert wrong["gpu_lost", "GPU-0"] == "RTX GPU-0: it has fallen off the bus"
     assert "200 W" in wrong["no_effect", "GPU-0"]
     assert wrong["miner_failed", None] == "miner cannot be reached"
+
+
+async def test_one_look_that_failed_is_no_news(tmp_path: Path) -> None:
+    bench = await Bench(tmp_path).start()
+    await bench.look()
+    bench.now = 2.0
+    bench.devices.samples["GPU-0"] = DeviceFault("driver_wedged", "it does not answer")
+    await bench.look()
+    assert wrong_now(bench.rig, {}, bench.now) == {}
+    bench.now = 3.0
+    assert list(wrong_now(bench.rig, {}, bench.now)) == [("driver_wedged", "GPU-0")]
 
 
 async def test_a_pool_is_lost_only_after_a_while(tmp_path: Path) -> None:

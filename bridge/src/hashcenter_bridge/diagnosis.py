@@ -9,6 +9,9 @@ from .faults import Key
 from .rig import Rig
 from .wire.values import Effect
 
+#: One look that failed is no news.
+_LASTS_S = 3.0
+
 
 def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> dict[Key, str]:
     """Return what is wrong at `now`: (code, the device's uid or None) -> a sentence.
@@ -18,7 +21,7 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
     wrong: dict[Key, str] = {}
     for uid, watched in rig.metering.watched.items():
         name = watched.device.name
-        if watched.fault is not None:
+        if watched.fault is not None and now - watched.read_at >= _LASTS_S:
             wrong[(watched.fault.code, uid)] = f"{name}: {watched.fault.text}"
         if (refused := limit_faults.get(uid)) is not None:
             wrong[(refused.code, uid)] = refused.text

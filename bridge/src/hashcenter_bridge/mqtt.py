@@ -175,6 +175,7 @@ class Line:
 
     def _greet(self) -> None:
         self._birth = None
+        self.say(STATUS, Status(status=Presence.ONLINE, boot_id=self._boot_id))
         self._born()
 
     async def _write(self, client: aiomqtt.Client) -> None:
