@@ -5,10 +5,10 @@ from functools import partial
 from typing import Any
 from unittest.mock import PropertyMock, patch
 
+import pytest
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-import pytest
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker
 from syrupy.assertion import SnapshotAssertion
@@ -50,7 +50,7 @@ def rig_api(aioclient_mock: AiohttpClientMocker) -> RigApi:
 
 @pytest.fixture
 async def kept(hass: HomeAssistant) -> AsyncGenerator[list[ScriptedRig]]:
-    """Return the rigs that the broker keeps word of, for who subscribes; nobody listens for long."""
+    """Return the rigs that the broker keeps word of, for whoever subscribes."""
     assert await async_setup_component(hass, "homeassistant", {})
     rigs: list[ScriptedRig] = []
     subscribe = mqtt.async_subscribe
