@@ -255,6 +255,24 @@ async def test_a_refused_start_is_said_and_tried_again(
     await watched.until(ChildState.READY)
 
 
+async def test_a_plugins_mistake_is_said_and_leaves_nothing_running(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    pids: list[int | None] = []
+
+    async def mistaken() -> bool:
+        pids.append(watched.child.pid)
+        raise KeyError("oops")
+
+    watched = make(SLEEP, ready=mistaken, back_off_s=(3600.0,))
+    watched.child.want(True)
+    await watched.until(ChildState.FAILED)
+    assert watched.child.why == "program cannot be watched: KeyError('oops')"
+    assert "oops" in caplog.text
+    assert pids[0] is not None
+    assert not is_alive(pids[0])
+
+
 async def test_a_check_that_takes_long_can_be_called_off(make: Make) -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
