@@ -80,15 +80,21 @@ class Bridge:
         self,
         processes: Processes,
         folder: Path,
+        runtime: Path,
         *,
         broker_port: int,
         http_port: int,
         gpus: Mapping[str, str],
     ) -> None:
-        """Take what the file will say; `gpus` is the environment that shows the fake GPUs."""
+        """Take what the file will say.
+
+        `runtime` is for sockets, whose paths must be short; `gpus` is the environment that shows
+        the fake GPUs.
+        """
         self.http_port = http_port
         self.program: Program | None = None
         self._folder = folder
+        self._runtime = runtime
         self._broker_port = broker_port
         self._processes = processes
         self._environment = dict(gpus)
@@ -122,7 +128,7 @@ class Bridge:
             max_w=MAX_W,
             base_w=BASE_W,
             state=self._folder / "state",
-            runtime=self._folder / "run",
+            runtime=self._runtime,
             host=HOST,
             broker_port=self._broker_port,
             http_port=self.http_port,

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tools.demo import newcomer
@@ -39,9 +40,11 @@ class Demo:
         self.home_port = free_port(_HOME_ASSISTANT_PORT if well_known else None)
         bridge_port = free_port(_BRIDGE_PORT if well_known else None)
         self.gpus = make_gpus(folder / "gpus")
+        self._runtime = TemporaryDirectory(prefix="hashcenter-")
         self.bridge = Bridge(
             self.processes,
             folder / "bridge",
+            Path(self._runtime.name),
             broker_port=self.broker_port,
             http_port=bridge_port,
             gpus=self.gpus.environment,
@@ -94,6 +97,7 @@ class Demo:
     async def stop(self) -> None:
         """Stop everything; raise DemoError if a process or a port is left."""
         await self.processes.stop_all()
+        self._runtime.cleanup()
         if left := self.processes.leftovers():
             raise DemoError(f"still running: {'; '.join(left)}")
         still_open = [f"{whose} ({port})" for whose, port in self.ports.items() if is_open(port)]

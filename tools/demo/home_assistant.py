@@ -6,12 +6,13 @@ something are switched off before the first start, and it may use no network int
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 from tools.demo.ports import HOST, until_open
 from tools.demo.processes import Processes, Program
-from tools.paths import ROOT, ROOT_PYTHON
+from tools.paths import ROOT
 
 _START_WITHIN_S: Final = 180.0
 _INTEGRATION: Final = ROOT / "custom_components/hashcenter"
@@ -81,8 +82,9 @@ def _store(storage: Path, key: str, version: int, minor: int, data: dict[str, An
 
 async def start_home_assistant(processes: Processes, folder: Path) -> Program:
     """Start Home Assistant; returns at once, so that other parts start meanwhile."""
-    hass = ROOT_PYTHON.with_name("hass")
-    return await processes.start("home-assistant", [hass, "--config", folder, "--skip-pip"])
+    options = ["--config", str(folder), "--skip-pip"]
+    command = [sys.executable, "-m", "tools.demo.hass", *options]
+    return await processes.start("home-assistant", command)
 
 
 async def until_started(program: Program, port: int) -> None:
