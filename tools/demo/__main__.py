@@ -17,7 +17,6 @@ from tools.demo.newcomer import DASHBOARD
 from tools.demo.processes import DemoError
 from tools.paths import DEV
 
-_FOLDER: Final = DEV / "demo"
 #: What is asked for at first, so that there is something to see.
 _HEAT_W: Final = 500
 
@@ -41,10 +40,11 @@ def main() -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="prove that it works, and exit")
+    parser.add_argument("--folder", type=Path, default=DEV / "demo", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help="go on with the house of the last demo")
     asked = parser.parse_args()
     try:
-        return asyncio.run(_run(check=asked.check, keep=asked.keep))
+        return asyncio.run(_run(asked))
     except (DemoError, BuildError) as err:
         print(f"The demo failed: {err}", file=sys.stderr)
         return 1
@@ -52,12 +52,12 @@ def main() -> int:
         return 130
 
 
-async def _run(*, check: bool, keep: bool) -> int:
+async def _run(asked: argparse.Namespace) -> int:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await _check() if check else await _show(keep=keep)
+    return await _check() if asked.check else await _show(asked.folder, keep=asked.keep)
 
 
 async def _check() -> int:
@@ -68,11 +68,11 @@ async def _check() -> int:
     return status
 
 
-async def _show(*, keep: bool) -> int:
+async def _show(folder: Path, *, keep: bool) -> int:
     """Run the demo until it is cancelled."""
     if not keep:
-        shutil.rmtree(_FOLDER, ignore_errors=True)
-    demo = Demo(_FOLDER, well_known=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    demo = Demo(folder, well_known=True)
     is_new = not demo.has_house
     try:
         _say("Starting broker, pool, building model, bridge and Home Assistant")
