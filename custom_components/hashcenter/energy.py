@@ -29,6 +29,19 @@ class Accumulator:
 
 
 @dataclass(frozen=True)
+class Daily:
+    """The kWh that several counters went up by on one day, named as its ISO date."""
+
+    day: str = ""
+    sum: Accumulator = field(default_factory=Accumulator)
+
+    def add(self, readings: Mapping[str, float], day: str) -> Self:
+        """Return the sum of `day` after these counter readings (kWh); a new day begins at 0."""
+        counted = self.sum if day == self.day else replace(self.sum, total_kwh=0.0)
+        return replace(self, day=day, sum=counted.add(readings))
+
+
+@dataclass(frozen=True)
 class Remainder:
     """What a whole used beyond its parts, in kWh.
 

@@ -174,6 +174,7 @@ HOUSE: Final = (
 
 #: These add up counters instead of showing one (sensor.py).
 HOUSE_ENERGY: Final = _energy("energy_kwh")
+HOUSE_ENERGY_TODAY: Final = _energy("energy_today_kwh")
 RIG_OTHER_ENERGY: Final = _energy("other_energy_kwh")
 
 HOUSE_PROBLEMS: Final = SensorDescription(key="problems", calm=Calm(), value_fn=short)

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("mqtt_mock")
 
 HOUSE = "sensor.hashcenter_energy"
 OTHER = "sensor.attic_other_energy"
+TODAY = "sensor.hashcenter_energy_today"
 
 
 async def later(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -95,3 +96,28 @@ async def test_a_rig_that_does_not_count_has_no_rest(hass: HomeAssistant) -> Non
     fire_burst(rig)
     await hass.async_block_till_done()
     assert states(hass, OTHER, "sensor.attic_energy") == ["unknown", "unknown"]
+
+
+async def test_today_begins_at_zero_at_midnight_and_survives_a_restart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config.async_set_time_zone("UTC")
+    freezer.move_to("2026-11-22 20:00:00")
+    entry = await set_up_house(hass, ATTIC)
+    attic = await live_rig(hass)
+    attic.beat(energy_kwh=20.0)
+    await later(hass, freezer)
+    attic.beat(energy_kwh=21.5)
+    await hass.async_block_till_done()
+    before = float(states(hass, TODAY)[0])
+    assert before > 0
+    await restore_state.async_get(hass).async_dump_states()
+    await hass.config_entries.async_reload(entry.entry_id)
+    attic = await live_rig(hass)
+    attic.beat(energy_kwh=21.5)
+    await hass.async_block_till_done()
+    assert float(states(hass, TODAY)[0]) == before
+    freezer.move_to("2026-11-23 00:10:00")
+    attic.beat(energy_kwh=21.75)
+    await hass.async_block_till_done()
+    assert states(hass, TODAY) == ["0.25"]

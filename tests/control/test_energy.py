@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.energy import Accumulator, Remainder
+from custom_components.hashcenter.energy import Accumulator, Daily, Remainder
 
 
 def test_counting_starts_at_a_counters_first_value() -> None:
@@ -64,3 +64,10 @@ def test_nothing_new_is_said_while_a_part_is_still_to_be_heard() -> None:
     rest = Remainder().add(10.0, {"gpu": 5.0}, complete=True).add(20.0, {}, complete=False)
     assert rest.said_kwh == 0.0
     assert rest.add(20.0, {"gpu": 14.0}, complete=True).said_kwh == 1.0
+
+
+def test_a_day_counts_from_zero_and_a_new_day_begins_at_zero() -> None:
+    monday = Daily().add({"attic": 5.0}, "2026-11-23").add({"attic": 7.0}, "2026-11-23")
+    assert monday.sum.total_kwh == 2.0
+    tuesday = monday.add({"attic": 7.5}, "2026-11-24")
+    assert tuesday.sum.total_kwh == 0.5, "what was used since the last look belongs to the new day"

@@ -98,7 +98,6 @@ function glance(found, { rooms = [], hours = 6 }) {
 /** Watts by activity and today's energy. */
 function watts(found, { hours = 3 }) {
   const { house } = found;
-  const energy = found.entity(house, "energy_kwh");
   const kinds = [
     ["hashing_w", "Hashing", "orange", "mdi:pickaxe"],
     ["answering_w", "Answering", "blue", "mdi:message-text"],
@@ -107,13 +106,7 @@ function watts(found, { hours = 3 }) {
   return section(
     heading("Heat", "mdi:radiator"),
     tile(found.entity(house, "power_w"), { name: "Now", color: "red", icon: "mdi:fire" }),
-    energy && {
-      type: "statistic",
-      entity: energy,
-      name: "Today",
-      period: { calendar: { period: "day" } },
-      stat_type: "change",
-    },
+    tile(found.entity(house, "energy_today_kwh"), { name: "Today", icon: "mdi:counter" }),
     ...kinds.map(([key, name, color, icon]) => tile(found.entity(house, key), { name, color, icon })),
     {
       type: "history-graph",
