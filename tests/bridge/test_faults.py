@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from hashcenter_bridge.arbiter.types import Track
 from hashcenter_bridge.child import ChildState
-from hashcenter_bridge.diagnosis import wrong_now
+from hashcenter_bridge.diagnosis import named, wrong_now
 from hashcenter_bridge.errors import DeviceFault
 from hashcenter_bridge.faults import Faults, Key
 from hashcenter_bridge.wire.values import Effect
@@ -104,6 +104,11 @@ async def test_every_cause_has_its_sentence(tmp_path: Path) -> None:
     assert wrong["gpu_lost", "GPU-0"] == "RTX GPU-0: it has fallen off the bus"
     assert "200 W" in wrong["no_effect", "GPU-0"]
     assert wrong["miner_failed", None] == "miner cannot be reached"
+
+
+def test_a_device_is_named_once() -> None:
+    assert named("RTX", "it is gone") == "RTX: it is gone"
+    assert named("RTX", "RTX has fallen off the bus") == "RTX has fallen off the bus"
 
 
 async def test_one_look_that_failed_is_no_news(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
     for uid, watched in rig.metering.watched.items():
         name = watched.device.name
         if watched.fault is not None and now - watched.read_at >= _LASTS_S:
-            wrong[(watched.fault.code, uid)] = f"{name}: {watched.fault.text}"
+            wrong[(watched.fault.code, uid)] = named(name, watched.fault.text)
         if (refused := limit_faults.get(uid)) is not None:
             wrong[(refused.code, uid)] = refused.text
         if (track := rig.state.tracks.get(uid)) is not None:
@@ -35,6 +35,11 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
     if rig.store.failure:
         wrong[("storage", None)] = rig.store.failure
     return wrong
+
+
+def named(name: str, text: str) -> str:
+    """Return what a device's driver says with the device's name, once."""
+    return text if name in text else f"{name}: {text}"
 
 
 def _ineffective(name: str, track: Track, now: float) -> dict[str, str]:

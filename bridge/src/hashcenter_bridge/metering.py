@@ -128,7 +128,7 @@ class Metering:
         if isinstance(sample, DeviceFault):
             self.failures += 1
             if watched.fault is None or watched.fault.code != sample.code:
-                _LOGGER.warning("%s: %s", watched.device.name, sample.text)
+                _LOGGER.info("%s: %s", watched.device.name, sample.text)
             watched.fault = sample
             watched.readings = Readings(missing={"power_w": sample.text[:400]})
             watched.meter.update(now, None)

@@ -158,6 +158,8 @@ class Line:
             finally:
                 for task in work:
                     task.cancel()
+                # Two of them may have failed at once; the first one's reason is enough.
+                await asyncio.gather(*work, return_exceptions=True)
 
     async def _end(self) -> None:
         await self._done.wait()

@@ -151,6 +151,14 @@ def test_watts_that_ignore_their_limit_three_times_end_hashing_for_an_hour() -> 
     assert told.step(rested, ended_at + 3700).miners["miner"].running is Running.ACTIVE
 
 
+def test_a_heater_that_heats_nothing_has_no_effect_to_boast_of() -> None:
+    told = Told(leased(400.0))
+    for now in range(5):
+        wanted = told.step(rig(devices=(gpu(foreign=True, limit_w=350.0),)), now)
+    assert wanted.heater.target_w == 400.0
+    assert wanted.heater.effect is None
+
+
 def test_a_safe_device_hashes_beside_a_hot_one() -> None:
     seen = rig(
         devices=(gpu(temp_c=90.0), gpu("gpu1")),
