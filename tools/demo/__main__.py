@@ -19,6 +19,7 @@ from tools.paths import DEV
 
 #: What is asked for at first, so that there is something to see.
 _HEAT_W: Final = 500
+_AGAIN_AFTER_S: Final = 20.0
 
 _WELCOME: Final = """
 Home Assistant: {url}/{dashboard}   user {user}, password {password}
@@ -29,7 +30,8 @@ Things to try:
   - Ask something with the Assist icon, top right: hashing pauses, the local model answers, hashing
     goes on. The model is tiny and often wrong; it proves the plumbing.
   - Press "Stop all". Nothing starts again until you release it.
-  - `kill -9 {bridge}` ends the bridge as a power cut would: see it become unavailable.
+  - `kill -9 {bridge}` ends the bridge as a power cut would: everything of it becomes unavailable;
+    {again:.0f} seconds later it is started again.
 
 The GPUs and the room are simulated; everything else is real. Logs: {logs}
 Ctrl-C stops everything.
@@ -83,12 +85,23 @@ async def _show(folder: Path, *, keep: bool) -> int:
                 request = (await Entities.read(home)).heater("heat_request")
                 await home.act("number", "set_value", request, value=_HEAT_W)
         _welcome(demo)
-        while True:
-            await asyncio.sleep(1.0)
-            demo.processes.require_running()
+        await _watch(demo)
     finally:
         _say("Stopping everything")
         await demo.stop()
+
+
+async def _watch(demo: Demo) -> None:
+    """Start the bridge again when it ended, as a rig's service manager does; nothing else may end."""
+    while True:
+        await asyncio.sleep(1.0)
+        if not demo.bridge.running:
+            _say(f"The bridge has ended. It starts again in {_AGAIN_AFTER_S:.0f} s")
+            await demo.bridge.kill()
+            await asyncio.sleep(_AGAIN_AFTER_S)
+            await demo.bridge.start_again()
+            _say("The bridge runs again")
+        demo.processes.require_running()
 
 
 def _welcome(demo: Demo) -> None:
@@ -100,6 +113,7 @@ def _welcome(demo: Demo) -> None:
             user=USER,
             password=PASSWORD,
             bridge=demo.bridge.program.pid,
+            again=_AGAIN_AFTER_S,
             logs=demo.processes.logs,
         ),
         flush=True,

@@ -104,6 +104,11 @@ class Bridge:
         """The owner's file."""
         return self._folder / "hashcenter.toml"
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.program is not None and self.program.running
+
     async def start(self, pool_port: int) -> None:
         """Write the owner's file and run the bridge; returns once its HTTP API is open."""
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ The broker first, because everything meets there; then Home Assistant, which tak
 pool, building model and bridge start beside it; then what a newcomer would click.
 """
 
+import json
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
@@ -24,9 +25,8 @@ from tools.demo.processes import DemoError, Processes
 USER: Final = "demo"
 PASSWORD: Final = "demo"  # noqa: S105 - printed to whoever starts the demo
 
-_HOME_ASSISTANT_PORT: Final = 8123
-_BROKER_PORT: Final = 1883
-_BRIDGE_PORT: Final = 8420
+#: Broker, Home Assistant, bridge.
+_WELL_KNOWN: Final = (1883, 8123, 8420)
 
 
 class Demo:
@@ -36,9 +36,7 @@ class Demo:
         self.folder = folder
         self.mark = f"{uuid.uuid4()}"
         self.processes = Processes(folder / "logs", self.mark)
-        self.broker_port = free_port(_BROKER_PORT if well_known else None)
-        self.home_port = free_port(_HOME_ASSISTANT_PORT if well_known else None)
-        bridge_port = free_port(_BRIDGE_PORT if well_known else None)
+        self.broker_port, self.home_port, bridge_port = _ports(folder, well_known=well_known)
         self.gpus = make_gpus(folder / "gpus")
         self._runtime = TemporaryDirectory(prefix="hashcenter-")
         self.bridge = Bridge(
@@ -103,6 +101,21 @@ class Demo:
         still_open = [f"{whose} ({port})" for whose, port in self.ports.items() if is_open(port)]
         if still_open:
             raise DemoError(f"still listening: {', '.join(still_open)}")
+
+
+def _ports(folder: Path, *, well_known: bool) -> list[int]:
+    """Return the ports of broker, Home Assistant and bridge; a kept house knows them already."""
+    memory = folder / "ports.json"
+    if memory.exists():
+        ports: list[int] = json.loads(memory.read_text())
+        if taken := [port for port in ports if free_port(port) != port]:
+            raise DemoError(f"another program has port {taken[0]}, which the kept house needs")
+        return ports
+    preferred = _WELL_KNOWN if well_known else (None, None, None)
+    ports = [free_port(port) for port in preferred]
+    folder.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps(ports))
+    return ports
 
 
 async def set_up(
