@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from tests.simulators.fake_nvml import BuildError
 from tools.demo.check import check
@@ -59,7 +59,9 @@ async def _run(asked: argparse.Namespace) -> int:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await _check() if asked.check else await _show(asked.folder, keep=asked.keep)
+    if asked.check:
+        return await _check()
+    await _show(asked.folder, keep=asked.keep)
 
 
 async def _check() -> int:
@@ -70,7 +72,7 @@ async def _check() -> int:
     return status
 
 
-async def _show(folder: Path, *, keep: bool) -> int:
+async def _show(folder: Path, *, keep: bool) -> NoReturn:
     """Run the demo until it is cancelled."""
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,8 +93,8 @@ async def _show(folder: Path, *, keep: bool) -> int:
         await demo.stop()
 
 
-async def _watch(demo: Demo) -> None:
-    """Start the bridge again when it ended, as a rig's service manager does; nothing else may end."""
+async def _watch(demo: Demo) -> NoReturn:
+    """Start the bridge again when it ended, as a service manager does; nothing else may end."""
     while True:
         await asyncio.sleep(1.0)
         if not demo.bridge.running:

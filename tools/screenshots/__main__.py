@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.demo import newcomer
+from tools.demo.ask import ask
 from tools.demo.client import HomeAssistant
 from tools.demo.demo import Demo, set_up
 from tools.demo.entities import Entities
@@ -24,7 +25,10 @@ from tools.setup.stamp import Stamp
 
 _HERE: Final = Path(__file__).parent
 _DRIVER: Final = DEV / "screenshots"
-_HEAT_W: Final = 560
+#: What is asked for in turn, so that the graphs show a house in use.
+_HEAT_W: Final = (400, 650, 300, 700, 480, 560)
+_QUESTION: Final = "What should I wear on a cold day?"
+_ANSWER_S: Final = 8.0
 _SCENE_WITHIN_S: Final = 600.0
 
 
@@ -77,18 +81,21 @@ async def _take(folder: Path, only: str | None, warm_up_s: float) -> None:
                 await newcomer.wait_for_rig(home)
                 await _shoot("newcomer", demo, folder)
             if only != "newcomer":
-                await _furnish(demo, home, broker_is_there=only != "house")
-                say(f"Letting it run for {warm_up_s:.0f} s")
-                await asyncio.sleep(warm_up_s)
+                await set_up(demo, home, say, broker_is_there=only != "house")
+                say(f"Using it for {warm_up_s:.0f} s")
+                await _use(home, warm_up_s)
                 await _shoot("house", demo, folder)
     finally:
         await demo.stop()
 
 
-async def _furnish(demo: Demo, home: HomeAssistant, *, broker_is_there: bool) -> None:
-    await set_up(demo, home, say, broker_is_there=broker_is_there)
+async def _use(home: HomeAssistant, seconds: float) -> None:
+    """Ask for heat and for answers, now and then."""
     request = (await Entities.read(home)).heater("heat_request")
-    await home.act("number", "set_value", request, value=_HEAT_W)
+    for power_w in _HEAT_W:
+        await home.act("number", "set_value", request, value=power_w)
+        await ask(home, _QUESTION, hang_up_after_s=_ANSWER_S)
+        await asyncio.sleep(seconds / len(_HEAT_W))
 
 
 async def _shoot(scene: str, demo: Demo, folder: Path) -> None:
