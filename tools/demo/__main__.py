@@ -59,9 +59,9 @@ async def _run(asked: argparse.Namespace) -> int:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    if asked.check:
-        return await _check()
-    await _show(asked.folder, keep=asked.keep)
+    if not asked.check:
+        await _show(asked.folder, keep=asked.keep)
+    return await _check()
 
 
 async def _check() -> int:
