@@ -93,15 +93,23 @@ async def test_a_socket_left_behind_does_not_stop_it(tmp_path: Path, small_model
         assert await started.slots_in_use() == 0
 
 
+async def test_checking_the_weights_does_not_disturb_a_program_that_runs(
+    tmp_path: Path, small_model: Path
+) -> None:
+    async with running(make_runner(tmp_path, small_model)) as started:
+        await make_runner(tmp_path, small_model).verify()
+        assert await started.runner.ready()
+
+
 async def test_each_of_two_questions_may_use_all_of_the_context(
     tmp_path: Path, small_model: Path
 ) -> None:
-    runner = make_runner(tmp_path, small_model, context_tokens=1024, slots=2)
+    runner = make_runner(tmp_path, small_model, context_tokens=512, slots=2)
     async with running(runner) as started:
         # More than half of the context, so that an even split would refuse it.
-        long = [{"role": "user", "content": "warm " * 700}]
+        long = [{"role": "user", "content": "warm " * 350}]
         answers = await asyncio.gather(ask(started, messages=long), ask(started))
-        assert answers[0]["usage"]["prompt_tokens"] > 700
+        assert answers[0]["usage"]["prompt_tokens"] > 350
         assert all(answer["usage"]["completion_tokens"] > 0 for answer in answers)
 
 
