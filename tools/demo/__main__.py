@@ -16,6 +16,8 @@ from tools.demo.entities import Entities
 from tools.demo.newcomer import DASHBOARD
 from tools.demo.processes import DemoError
 from tools.paths import DEV
+from tools.setup.errors import SetupError
+from tools.setup.programs import require_programs
 
 #: What is asked for at first, so that there is something to see.
 _HEAT_W: Final = 500
@@ -46,8 +48,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="go on with the house of the last demo")
     asked = parser.parse_args()
     try:
+        require_programs(["gcc"])
         return asyncio.run(_run(asked))
-    except (DemoError, BuildError) as err:
+    except (DemoError, BuildError, SetupError) as err:
         print(f"The demo failed: {err}", file=sys.stderr)
         return 1
     except asyncio.CancelledError:
@@ -77,6 +80,8 @@ async def _show(folder: Path, *, keep: bool) -> NoReturn:
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
     demo = Demo(folder, well_known=True)
+    for whose, port in demo.displaced():
+        _say(f"The usual port of {whose} is taken; it uses {port}")
     is_new = not demo.has_house
     try:
         _say("Starting broker, pool, building model, bridge and Home Assistant")

@@ -67,13 +67,18 @@ class Demo:
     def ports(self) -> dict[str, int]:
         """Every port that the demo opened, by whose it is."""
         ports = {
-            "broker": self.broker_port,
+            "the broker": self.broker_port,
             "Home Assistant": self.home_port,
-            "bridge": self.bridge.http_port,
+            "the bridge": self.bridge.http_port,
         }
         if self.pool is not None:
-            ports |= {"pool": self.pool.port, "pool's control": self.pool.control_port}
+            ports |= {"the pool": self.pool.port, "the pool's control": self.pool.control_port}
         return ports
+
+    def displaced(self) -> list[tuple[str, int]]:
+        """Return whose port is not the one that people know, and which it is."""
+        given = list(self.ports.items())[: len(_WELL_KNOWN)]
+        return [one for one, usual in zip(given, _WELL_KNOWN, strict=True) if one[1] != usual]
 
     async def start_programs(self) -> None:
         """Start every process; return once Home Assistant and the bridge answer."""

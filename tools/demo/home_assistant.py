@@ -39,7 +39,7 @@ recorder:
 logger:
   default: warning
   logs:
-    custom_components.hashcenter: debug
+    custom_components.hashcenter: info
     # They look for ffmpeg and libturbojpeg, which cameras would want.
     haffmpeg: critical
     homeassistant.components.camera.img_util: critical
