@@ -35,7 +35,7 @@ _RESTING_CPU_S: Final = 0.1
 
 _ATTEMPTS: Final = 4
 _SHORT_QUESTION: Final = "In three sentences, why is a computer as good a heater as any other?"
-#: Nobody waits for all of a tiny model's story; hanging up also shows that hashing goes on then.
+#: A tiny model may go on without end; hanging up also shows that hashing goes on then.
 _HANG_UP_AFTER_S: Final = 4.0
 _LONG_QUESTION: Final = "Tell me a long story about a house that is heated by computers."
 
@@ -91,7 +91,7 @@ class Steps:
     async def ask_something(self) -> str:
         """See that the agent streams the local model's answer."""
         for _ in range(_ATTEMPTS):
-            answer = await ask(self._home, _SHORT_QUESTION)
+            answer = await ask(self._home, _SHORT_QUESTION, hang_up_after_s=_HANG_UP_AFTER_S)
             # A tiny model now and then has just a word to say, which cannot be streamed.
             if answer.error or len(answer.pieces) >= PIECES:
                 break
