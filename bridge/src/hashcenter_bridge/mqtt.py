@@ -10,9 +10,10 @@ import hashlib
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -149,20 +150,14 @@ class Line:
             self._connected()
             work = [
                 asyncio.create_task(part)
-                for part in (self._read(client), self._write(client), self._end())
+                for part in (self._read(client), self._write(client), self._done.wait())
             ]
             try:
                 ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
             finally:
-                for task in work:
-                    task.cancel()
-                # Two of them may have failed at once; the first one's reason is enough.
-                await asyncio.gather(*work, return_exceptions=True)
-
-    async def _end(self) -> None:
-        await self._done.wait()
+                await _end(work)
 
     async def _read(self, client: aiomqtt.Client) -> None:
         request = REQUEST.of(self._rig)
@@ -260,6 +255,17 @@ async def refusal(config: MqttConfig) -> str | None:
             return None
     except (aiomqtt.MqttError, ValueError) as err:
         return explain(config, err)
+
+
+async def _end(work: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended: before Python 3.12 `wait_for` may swallow a cancel."""
+    for task in work:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=0.5)
+        if not task.cancelled():
+            # Two may have failed at once; the first one's reason is enough.
+            task.exception()
 
 
 def _machine() -> str:
