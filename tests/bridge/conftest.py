@@ -1,9 +1,11 @@
-"""What tests of the bridge share: the small real model."""
+"""What tests of the bridge share: the small real model, a runner that serves it, and its API."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.bridge.serving import Api, Running, make_runner, running, served
 from tools.paths import MODEL
 
 
@@ -13,3 +15,15 @@ def small_model() -> Path:
     if not MODEL.is_file():
         pytest.skip("the small model is not fetched yet; ./dev test and ./dev demo do it")
     return MODEL
+
+
+@pytest.fixture
+async def runner(tmp_path: Path, small_model: Path) -> AsyncIterator[Running]:
+    async with running(make_runner(tmp_path, small_model)) as started:
+        yield started
+
+
+@pytest.fixture
+async def api(runner: Running) -> AsyncIterator[Api]:
+    async with served(runner.runner) as serving:
+        yield serving

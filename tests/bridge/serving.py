@@ -151,3 +151,10 @@ async def served(*runners: Runner) -> AsyncIterator[Api]:
         yield api
     finally:
         await serving.cleanup()
+
+
+async def error_of(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Return the error of an answer, which has OpenAI's form."""
+    error: dict[str, Any] = (await response.json())["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    return error

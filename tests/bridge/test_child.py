@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from hashcenter_bridge.child import Child, ChildSpec, ChildState
 from hashcenter_bridge.errors import RunnerFault
 from hashcenter_bridge.process import own_pids
-from tests.bridge.processes import is_alive, until
+from tests.bridge.processes import FAMILY, is_alive, until, until_text
 
 PATIENCE_S = 30
 
@@ -96,17 +95,6 @@ async def make() -> AsyncIterator[Make]:
 
 
 SLEEP = "import time; time.sleep(600)"
-
-
-async def until_text(file: Path) -> str:
-    text: list[str] = []
-
-    def written() -> bool:
-        text[:] = [file.read_text() if file.exists() else ""]
-        return text[0] != ""
-
-    await until(written)
-    return text[0]
 
 
 async def test_a_wanted_child_runs_and_an_unwanted_one_does_not(make: Make) -> None:
@@ -331,17 +319,6 @@ async def test_a_child_that_no_longer_answers_is_started_anew(
     assert (ChildState.FAILED, "program has not answered for 30 s") in watched.seen
 
 
-FAMILY = """
-import pathlib, subprocess, sys, time
-young = subprocess.Popen([sys.executable, "-c", "import signal, time; "
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"],
-    stdout=subprocess.PIPE)
-young.stdout.readline()
-pathlib.Path({file!r}).write_text(f"{{young.pid}}\\n")
-{then}
-"""
-
-
 @pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit(3)"])
 async def test_a_child_leaves_no_grandchild_behind(make: Make, tmp_path: Path, then: str) -> None:
     file = tmp_path / "young"
@@ -412,52 +389,3 @@ async def test_a_chatty_child_is_neither_blocked_nor_logged_without_end(
     assert "program: line 0" in lines
     assert any(line.endswith("more lines left out)") for line in lines)
     assert len(lines) < 2000
-
-
-@pytest.fixture
-def killed() -> Iterator[list[int]]:
-    pids: list[int] = []
-    yield pids
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-BRIDGE = """
-import asyncio, sys, time
-from hashcenter_bridge.child import Child, ChildSpec
-
-async def always():
-    return True
-
-async def main():
-    child = Child(ChildSpec("program", (sys.executable, "-c", sys.argv[1])), ready=always,
-        before_start=None, changed=lambda: None, clock=time.monotonic)
-    child.want(True)
-    while child.pid is None:
-        await asyncio.sleep(0.01)
-    print(child.pid, flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-
-
-async def test_a_bridge_killed_by_sigkill_leaves_no_orphan(
-    tmp_path: Path, killed: list[int]
-) -> None:
-    file = tmp_path / "young"
-    family = FAMILY.format(file=str(file), then="time.sleep(600)")
-    bridge = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BRIDGE, family, stdout=asyncio.subprocess.PIPE
-    )
-    killed.append(bridge.pid)
-    assert bridge.stdout is not None
-    child = int(await asyncio.wait_for(bridge.stdout.readline(), PATIENCE_S))
-    young = int(await until_text(file))
-    assert is_alive(child)
-    assert is_alive(young)
-    bridge.kill()
-    await bridge.wait()
-    await until(lambda: not is_alive(child))
-    await until(lambda: not is_alive(young))

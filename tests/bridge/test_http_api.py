@@ -11,30 +11,26 @@ from typing import Any, TypeVar
 import aiohttp
 import openai
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
 
 from hashcenter_bridge import http_api, relay
 from hashcenter_bridge.child import ChildState
 from hashcenter_bridge.tickets import Priority
-from tests.bridge.serving import KEY, MODEL, Api, Running, make_runner, running, served
+from tests.bridge.serving import (
+    KEY,
+    MODEL,
+    Api,
+    Running,
+    error_of,
+    make_runner,
+    running,
+    served,
+)
 
 T = TypeVar("T")
 CHAT = "/v1/chat/completions"
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
 #: A question whose answer ends only when somebody ends it.
 ENDLESS = {"messages": HELLO, "max_tokens": 1900, "ignore_eos": True, "stream": True}
-
-
-@pytest.fixture
-async def runner(tmp_path: Path, small_model: Path) -> AsyncIterator[Running]:
-    async with running(make_runner(tmp_path, small_model)) as started:
-        yield started
-
-
-@pytest.fixture
-async def api(runner: Running) -> AsyncIterator[Api]:
-    async with served(runner.runner) as serving:
-        yield serving
 
 
 @pytest.fixture
@@ -50,12 +46,6 @@ async def client(api: Api) -> AsyncIterator[openai.AsyncOpenAI]:
         base_url=f"{api.url}/v1", api_key=KEY, max_retries=0, timeout=60
     ) as official:
         yield official
-
-
-async def error_of(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    error: dict[str, Any] = (await response.json())["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    return error
 
 
 async def all_of(stream: AsyncIterator[T]) -> list[T]:
@@ -421,50 +411,3 @@ async def test_a_runner_that_makes_embeddings_still_chats(
         assert [len(one.embedding) for one in made.data] == [576, 576]
         answer = await client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=2)
         assert answer.choices[0].message.content
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-MESSAGE = st.fixed_dictionaries(
-    {"role": st.sampled_from(["system", "user", "assistant", "tool", "x"]), "content": JSON}
-)
-QUESTION = st.fixed_dictionaries(
-    {"messages": st.lists(MESSAGE, min_size=1, max_size=3) | st.just(HELLO) | JSON},
-    optional={
-        "model": st.just(MODEL) | JSON,
-        "stream": st.booleans() | JSON,
-        "temperature": JSON,
-        "stop": JSON,
-        "tools": JSON,
-        "response_format": JSON,
-        "stream_options": JSON,
-    },
-)
-
-
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(question=QUESTION | JSON)
-async def test_no_question_breaks_the_api_or_the_runner(
-    api: Api, runner: Running, question: Any
-) -> None:
-    pid = runner.child.pid
-    if isinstance(question, dict):
-        question["max_tokens"] = 2
-    body = json.dumps(question)
-    async with api.client() as client, client.post(CHAT, data=body) as response:
-        assert response.status in {200, 400, 404, 502}
-        if response.status != 200:
-            assert (await error_of(response))["code"] != "runner_gone"
-        else:
-            await response.read()
-    assert runner.child.pid == pid
-    assert not api.open
