@@ -249,3 +249,9 @@ def test_any_file_is_understood_or_explained_in_one_line(file: Path, text: str) 
         return
     assert sentence.startswith(str(file))
     assert len(sentence.splitlines()) == 1
+
+
+def test_the_example_that_owners_copy_is_understood() -> None:
+    settings, source = config.load(Path(__file__).parents[2] / "bridge/hashcenter.example.toml")
+    build.check(settings, source)
+    assert settings.device
