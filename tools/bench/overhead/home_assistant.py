@@ -29,6 +29,7 @@ from tools.demo.processes import Processes, Program, until
 _GPUS = 8
 _SETTLE_S = 30.0
 _RIG = "bench"
+_UUID_CHARACTERS = len("GPU-") + 36
 _Found = list[tuple[str, str]]
 
 
@@ -43,8 +44,8 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
             )
             say("two Home Assistants have started")
             async with ours[1] as home, bare[1] as other:
-                await newcomer.accept_rig(home, rig.key)
-                await newcomer.wait_for_controls(home)
+                await newcomer.accept_rig(home, "")
+                await until("all cards' entities", lambda: _all_cards(home, rig), 60)
                 gpus = await _gpu_entities(home)
                 fields = await _fields(home)
                 await _discover(rig, fields)
@@ -90,6 +91,11 @@ async def _registry(home: HomeAssistant) -> list[dict[str, Any]]:
     ]
 
 
+async def _all_cards(home: HomeAssistant, rig: Rig) -> bool:
+    cards = {entry["unique_id"][:_UUID_CHARACTERS] for entry in await _registry(home)}
+    return cards >= set(rig.gpus.uuids)
+
+
 async def _gpu_entities(home: HomeAssistant) -> set[str]:
     """Return the entities of all GPUs."""
     devices = await home.command("config/device_registry/list")
@@ -101,11 +107,9 @@ async def _fields(home: HomeAssistant) -> _Found:
     """Return (topic, template) for every enabled entity that shows one field of one message."""
     found: _Found = []
     for entry in await _registry(home):
-        name, _, key = entry["unique_id"].rpartition("_")
-        key = entry["translation_key"] or key
-        uid = next((part for part in name.split("_") if part.startswith("GPU-")), None)
-        topic = DEVICE.of(_RIG, uid) if uid else STATE.of(_RIG)
-        found.append((topic, "{{ value_json." + key + " | default(none) }}"))
+        uid = entry["unique_id"][:_UUID_CHARACTERS]
+        topic = DEVICE.of(_RIG, uid) if uid.startswith("GPU-") else STATE.of(_RIG)
+        found.append((topic, "{{ value_json." + entry["translation_key"] + " | default(none) }}"))
     return found
 
 
@@ -142,8 +146,8 @@ def _rows(folder: Path, entities: set[str]) -> Counter[str]:
     """Return how many states the recorder has written for each of `entities`."""
     database = f"file:{folder / 'home-assistant_v2.db'}?mode=ro"
     query = (
-        "SELECT entity_id, COUNT(*) FROM states JOIN states_meta USING (metadata_id) "
-        "GROUP BY entity_id"
+        "SELECT states_meta.entity_id, COUNT(*) FROM states "
+        "JOIN states_meta USING (metadata_id) GROUP BY states_meta.entity_id"
     )
     with closing(sqlite3.connect(database, uri=True)) as connection:
         return Counter({name: rows for name, rows in connection.execute(query) if name in entities})
