@@ -1,7 +1,7 @@
 """How a measured value becomes few recorder rows: what a person would call a change passes at once.
 
 Rigs speak every few seconds and watts never stand still. A change beyond the deadband passes while
-the budget lasts, then once in half a minute; a leap (somebody did something) then waits 10 s at
+the budget lasts, then once in 40 s; a leap (somebody did something) then waits 10 s at
 most. A smaller change waits until the last written value is old. Time is an argument.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 
 #: So many changes in a row pass at once, and then one more each `_REFILL_S`.
 _BURST: Final = 10.0
-_REFILL_S: Final = 30.0
+_REFILL_S: Final = 40.0
 #: A change of so many deadbands is what somebody did, not how a load wanders.
 _LEAP: Final = 4.0
 _LEAP_AFTER_S: Final = 10.0
