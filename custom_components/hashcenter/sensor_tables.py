@@ -5,7 +5,7 @@ A key is the wire's field and the sensor's translation. What is measured says ho
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -174,7 +174,10 @@ HOUSE: Final = (
 
 #: These add up counters instead of showing one (sensor.py).
 HOUSE_ENERGY: Final = _energy("energy_kwh")
-HOUSE_ENERGY_TODAY: Final = _energy("energy_today_kwh")
+#: Small and looked at: it moves every minute, where the counters move every third.
+HOUSE_ENERGY_TODAY: Final = replace(
+    _energy("energy_today_kwh"), calm=Calm(deadband=float("inf"), drift_s=60.0)
+)
 RIG_OTHER_ENERGY: Final = _energy("other_energy_kwh")
 
 HOUSE_PROBLEMS: Final = SensorDescription(key="problems", calm=Calm(), value_fn=short)
