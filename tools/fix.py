@@ -4,15 +4,11 @@ import sys
 
 from tools import wire
 from tools.paths import ROOT_PYTHON
-from tools.setup.errors import SetupError
 from tools.steps import Outcome, Step, program, run_steps
 
 
 def _write_wire() -> Outcome:
-    try:
-        wire.write()
-    except SetupError as err:
-        return Outcome(ok=False, output=str(err))
+    wire.write()
     return Outcome(ok=True)
 
 

@@ -100,7 +100,7 @@ BRIDGE: Final = Environment(
     folder=_BRIDGE / ".venv",
     lock=_BRIDGE / "requirements.lock",
     python="3.11",
-    contains="40 packages, 60 MB",
+    contains="40 packages, 50 MB",
 )
 LLAMA_CPP_PYTHON: Final = Environment(
     name="llama-cpp-python",

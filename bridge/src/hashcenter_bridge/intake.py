@@ -4,6 +4,7 @@ The checks run in order, the first that fails is the answer. No clocks are compa
 quotes this run's `boot_id` and the `tick` of a heartbeat heard a moment ago (wire rule 1).
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +23,9 @@ from .wire.messages import (
 from .wire.values import Verdict
 
 MAX_AGE_S: Final = 10.0
+#: Only a rig that obeys nobody yet hears several; anybody may write names to the broker.
+_MOST_CONTROLLERS: Final = 64
+_LONGEST_TEXT: Final = 400
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,11 @@ class Taken:
 
 
 class Intake:
-    """Remembers the newest `seq` of the paired controller; that is its only state."""
+    """Remembers the newest `seq` of the controllers heard last; that is its only state."""
 
     def __init__(self, situation: Callable[[], Situation]) -> None:
         self._situation = situation
-        self._seq: dict[str, int] = {}
+        self._seq: OrderedDict[str, int] = OrderedDict()
 
     def take(self, payload: bytes, *, retained: bool) -> Taken:
         """Judge one message of the `request` topic."""
@@ -70,8 +74,10 @@ class Intake:
         refusal = self._refusal(request, situation)
         if refusal is not None:
             return _refused(request, *refusal)
-        # One controller is paired at a time, so one number is remembered.
-        self._seq = {request.controller: request.seq}
+        self._seq[request.controller] = request.seq
+        self._seq.move_to_end(request.controller)
+        if len(self._seq) > _MOST_CONTROLLERS:
+            self._seq.popitem(last=False)
         refusal = _not_allowed(request, situation)
         if refusal is not None:
             return _refused(request, *refusal)
@@ -139,6 +145,7 @@ def _refused(request: Request, code: str, text: str) -> Taken:
         seq=request.seq,
         result=Verdict.REFUSED,
         code=code,
-        text=text,
+        # What a stranger wrote is quoted in it, and escaped it may be long.
+        text=text[:_LONGEST_TEXT],
     )
     return Taken(code, response)

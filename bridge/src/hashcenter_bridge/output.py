@@ -60,9 +60,9 @@ class Output(asyncio.Protocol):
         if text := _CONTROL.sub("", text).strip()[:MAX_LINE]:
             self.last = text
             if self._lines <= LINES_PER_WINDOW:
-                log.debug("%s: %s", self._name, text)
+                log.info("%s: %s", self._name, text)
 
     def _end_window(self) -> None:
         if (more := self._lines - LINES_PER_WINDOW) > 0:
-            log.debug("%s: (%d more lines left out)", self._name, more)
+            log.info("%s: (%d more lines left out)", self._name, more)
         self._window_began, self._lines = self._clock(), 0

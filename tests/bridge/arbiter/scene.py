@@ -104,7 +104,7 @@ def answering_rig(*tickets: TicketSeen, **changes: Any) -> Seen:
 
 
 def obeyed(seen: Seen, wanted: Wanted) -> Seen:
-    """Return `seen` after everything was done at once: limits set, programs told, watts followed."""
+    """Return `seen` after all was done at once: limits set, programs told, watts followed."""
     miners = tuple(
         replace(one, running=_told(one.running, wanted.miners[one.name])) for one in seen.miners
     )

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20, help="pairs of requests (default 20)")
     parser.add_argument("--seconds", type=float, default=60, help="of steady state (default 60)")
     asked = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(json.dumps(asyncio.run(measure(asked.part or known, asked.repeats, asked.seconds))))
 
 

@@ -39,12 +39,13 @@ async def running(folder: Path, gpus: int, *, with_model: bool) -> AsyncIterator
     config = folder / "hashcenter.toml"
     config.write_text(_config(folder, broker_port, http_port, with_model=with_model))
     try:
+        ask_key = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "key", "--config", config]
+        # Asked first, so that the bridge's bytecode exists, as it does after an installation.
+        key = await asyncio.to_thread(subprocess.check_output, ask_key, text=True)
         await start_broker(processes, folder, broker_port)
         command = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "run", "--config", config]
         bridge = await processes.start("bridge", command, fakes.environment)
         await until_open(http_port, bridge, 30)
-        ask_key = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "key", "--config", config]
-        key = await asyncio.to_thread(subprocess.check_output, ask_key, text=True)
         socket = await _ready(folder, http_port) if with_model else None
         yield Rig(bridge, broker_port, http_port, key.strip(), fakes, socket)
     finally:

@@ -100,16 +100,21 @@ def _one(
     free = [runner for runner in ready if taken[runner.name] < runner.slots]
     if not free:
         return TicketWanted("another question is being answered")
-    runner = min(free, key=lambda runner: taken[runner.name])
+    in_the_way = {runner.name: _in_the_way(runner, seen, yielding) for runner in free}
+    runner = min(free, key=lambda runner: (len(in_the_way[runner.name]), taken[runner.name]))
     # While it waits for a miner nobody behind it may take its place.
     taken[runner.name] += 1
-    in_the_way = [
+    if in_the_way[runner.name] and waited_s < rules.pause_patience_s:
+        return TicketWanted(f"waiting for {in_the_way[runner.name][0]} to pause")
+    return TicketWanted("granted", runner=runner.name)
+
+
+def _in_the_way(runner: RunnerSeen, seen: Seen, yielding: Mapping[str, float]) -> list[str]:
+    """Return the miners that have to give way to `runner` and still hash, or may."""
+    return [
         miner.name
         for miner in seen.miners
         if miner.name in yielding
         and miner.running in (Running.ACTIVE, Running.STARTING, Running.STOPPING)
         and _shares_device(runner, miner)
     ]
-    if in_the_way and waited_s < rules.pause_patience_s:
-        return TicketWanted(f"waiting for {in_the_way[0]} to pause")
-    return TicketWanted("granted", runner=runner.name)

@@ -1,0 +1,205 @@
+"""The API that answers people: OpenAI's chat completions, models and embeddings, with a key.
+
+    request -> key -> question (checked) -> ticket (waits for its grant) -> relay -> runner
+
+Everything but `/health` wants the key, `/metrics` too: what a house does is nobody's business. No
+other origin is allowed (no CORS headers at all), and the Host header is never used.
+"""
+
+import asyncio
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from .api_error import ApiError, bad_request
+from .question import Question, read_chat, read_embeddings
+from .relay import Relay
+from .runners import Runner
+from .tickets import Priority, TicketRefused, Tickets
+
+log = logging.getLogger(__name__)
+
+#: A question with a picture from a camera fits; a book does not.
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+BODY_WITHIN_S: Final = 30.0
+
+_PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
+_RETRY_AFTER: Final = {"Retry-After": "5"}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(
+    *,
+    tickets: Tickets,
+    runners: Mapping[str, Runner],
+    key: Callable[[], str],
+    metrics: Callable[[], str],
+    health: Callable[[], dict[str, Any]],
+) -> web.Application:
+    """Return the API over `runners` (by name).
+
+    Serve it with `handler_cancellation`: a client that hangs up must cancel its request.
+    """
+    api = _Api(tickets, runners, metrics, health)
+    app = web.Application(middlewares=[_errors, _require_key(key)], client_max_size=MAX_BODY_BYTES)
+    app.cleanup_ctx.append(api.connected)
+    app.router.add_get("/health", api.health)
+    app.router.add_get("/metrics", api.metrics)
+    app.router.add_get("/v1/models", api.models)
+    app.router.add_post("/v1/chat/completions", api.chat)
+    app.router.add_post("/v1/embeddings", api.embeddings)
+    return app
+
+
+class _Api:
+    """The handlers, and a relay to each runner."""
+
+    def __init__(
+        self,
+        tickets: Tickets,
+        runners: Mapping[str, Runner],
+        metrics: Callable[[], str],
+        health: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._tickets = tickets
+        self._runners = runners
+        self._metrics = metrics
+        self._health = health
+        self._relays: dict[str, Relay] = {}
+
+    async def connected(self, _app: web.Application) -> AsyncIterator[None]:
+        """Hold the relays while the API serves."""
+        self._relays = {name: Relay(runner) for name, runner in self._runners.items()}
+        yield
+        for relay in self._relays.values():
+            await relay.close()
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """Say that the bridge lives; nothing of the house."""
+        return web.json_response(self._health())
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        """Return the figures in Prometheus' text format (version 0.0.4)."""
+        return web.Response(
+            text=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    async def models(self, _request: web.Request) -> web.Response:
+        """List the models of all runners."""
+        listed = {
+            model.id: {"id": model.id, "object": "model", "created": 0, "owned_by": runner.name}
+            for runner in self._runners.values()
+            for model in runner.models
+        }
+        return web.json_response({"object": "list", "data": list(listed.values())})
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        """Answer a chat, as a stream if asked."""
+        return await self._answer(request, "/chat/completions", read_chat)
+
+    async def embeddings(self, request: web.Request) -> web.StreamResponse:
+        """Return embeddings, if the runner makes them."""
+        return await self._answer(request, "/embeddings", read_embeddings)
+
+    async def _answer(
+        self, request: web.Request, path: str, read: Callable[[bytes], Question]
+    ) -> web.StreamResponse:
+        priority = _priority(request)
+        question = read(await _body(request))
+        self._require_model(question.model)
+        with self._tickets.hold(priority, question.model) as ticket:
+            try:
+                relay = self._relays[await ticket.granted()]
+            except TicketRefused as refused:
+                status = 429 if refused.code == "queue_full" else 503
+                raise ApiError(status, refused.code, refused.text, headers=_RETRY_AFTER) from None
+            served = [model.id for model in relay.runner.models]
+            model = question.model if question.model in served else next(iter(served), "")
+            body = question.body(model)
+            if question.stream:
+                return await relay.stream(path, body, ticket, request)
+            return await relay.whole(path, body, ticket)
+
+    def _require_model(self, model: str | None) -> None:
+        known = sorted({one.id for runner in self._runners.values() for one in runner.models})
+        if model is not None and model not in known:
+            raise ApiError(
+                404,
+                "model_not_found",
+                f"there is no model {model[:120]!r} here; there are: {', '.join(known) or 'none'}",
+                "model",
+            )
+
+
+def _priority(request: web.Request) -> Priority:
+    name = request.headers.get("X-Hashcenter-Priority", "task").lower()
+    if name not in _PRIORITIES:
+        raise bad_request(f"X-Hashcenter-Priority must be one of {', '.join(_PRIORITIES)}")
+    return _PRIORITIES[name]
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await request.read()
+    except TimeoutError:
+        text = f"the body did not come within {BODY_WITHIN_S:.0f} s"
+        raise ApiError(408, "too_slow", text, headers={"Connection": "close"}) from None
+    except web.RequestPayloadError:
+        raise bad_request("the body cannot be read") from None
+
+
+def _require_key(key: Callable[[], str]) -> Any:
+    """Return the middleware that lets in who has the key; the comparison takes constant time."""
+
+    @web.middleware
+    async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path != "/health":
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            right = hmac.compare_digest(
+                given.strip().encode(errors="surrogateescape"), key().encode()
+            )
+            if scheme.lower() != "bearer" or not right:
+                raise ApiError(
+                    401,
+                    "invalid_api_key",
+                    "the key is missing or wrong; `hashcenter key` on the rig prints it",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+        return await handler(request)
+
+    return require_key
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every refusal the same form; a mistake of ours is logged, and told without details."""
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error.as_response()
+    except web.HTTPException as error:
+        return _plain(request, error).as_response()
+    except ConnectionError:
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        text = "the bridge made a mistake; its log says more"
+        return ApiError(500, "internal_error", text).as_response()
+
+
+def _plain(request: web.Request, error: web.HTTPException) -> ApiError:
+    """Return what aiohttp itself refused, in our form."""
+    where = f"{request.method[:16]} {request.path[:120]}"
+    if error.status == 404:
+        return ApiError(404, "not_found", f"there is nothing at {where}")
+    if error.status == 405:
+        return ApiError(405, "method_not_allowed", f"{where} is not a way to ask")
+    if error.status == 413:
+        text = f"the body is larger than {MAX_BODY_BYTES // 1024} KiB"
+        return ApiError(413, "too_large", text, headers={"Connection": "close"})
+    return ApiError(error.status, "invalid_request", error.reason or "the request is wrong")

@@ -1,0 +1,120 @@
+"""Reads a question as it came over HTTP, and refuses what no runner should see. Pure.
+
+The body is written anew from what was read, so that a runner's parser cannot find anything in it
+that was not checked here. Words never leave the house: an image must be in the question itself.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from .api_error import bad_request
+
+_MAX_DEPTH: Final = 64
+_IN_PLACE: Final = "data:"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A checked question. `model` is None where the client named none."""
+
+    fields: dict[str, Any]
+    model: str | None
+    stream: bool = False
+
+    def body(self, model: str) -> bytes:
+        """Return the question as JSON for the runner that serves `model`."""
+        return _encode({**self.fields, "model": model})
+
+
+def read_chat(payload: bytes) -> Question:
+    """Return the chat completion asked for. Raises ApiError (400)."""
+    fields = _read(payload)
+    stream = fields.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise bad_request("stream must be true or false", "stream")
+    messages = fields.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise bad_request("messages must be a list with at least one message", "messages")
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise bad_request(f"{where} must be an object with a role", where)
+        content = message.get("content")
+        if isinstance(content, list):
+            _refuse_remote(content, where)
+        elif content is not None and not isinstance(content, str):
+            raise bad_request(f"{where}.content must be text or a list of parts", where)
+    return Question(fields, _model(fields), bool(stream))
+
+
+def read_embeddings(payload: bytes) -> Question:
+    """Return the embeddings asked for. Raises ApiError (400)."""
+    fields = _read(payload)
+    if not isinstance(fields.get("input"), str | list) or not fields["input"]:
+        raise bad_request("input must be text or a list", "input")
+    return Question(fields, _model(fields))
+
+
+def _read(payload: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(payload, parse_constant=_no_number)
+        # What was read must also be text that can be sent: no half surrogate pairs, no 1e999.
+        _encode(fields)
+    except (ValueError, RecursionError):
+        raise bad_request("the body is not JSON that can be read", code="invalid_json") from None
+    if not isinstance(fields, dict):
+        raise bad_request("the body must be a JSON object", code="invalid_json")
+    if _deeper_than(fields, _MAX_DEPTH):
+        raise bad_request(f"the body is nested more than {_MAX_DEPTH} deep", code="invalid_json")
+    return fields
+
+
+def _encode(fields: object) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _deeper_than(value: object, depth: int) -> bool:
+    level = [value]
+    for _ in range(depth):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner.extend(one.values())
+            elif isinstance(one, list):
+                inner.extend(one)
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+def _model(fields: dict[str, Any]) -> str | None:
+    model = fields.get("model")
+    if model is not None and not isinstance(model, str):
+        raise bad_request("model must be the name of a model", "model")
+    return model or None
+
+
+def _refuse_remote(value: object, where: str) -> None:
+    """Refuse every address in the parts of a message: a runner would fetch it."""
+    if isinstance(value, list):
+        for one in value:
+            _refuse_remote(one, where)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if isinstance(one, str):
+                is_address = key == "url" or key.endswith("_url")
+                if is_address and not one.strip().lower().startswith(_IN_PLACE):
+                    raise bad_request(
+                        f"{where} has an address ({key}); send the content itself as a data: URL, "
+                        "because nothing is fetched from elsewhere",
+                        where,
+                        "remote_url_refused",
+                    )
+            else:
+                _refuse_remote(one, where)

@@ -1,0 +1,200 @@
+"""Brings a granted question to its runner and the answer back, byte for byte.
+
+    question -> runner -> each piece as it comes -> client
+                           `- first token stamped; the last piece says what the answer took
+
+Whoever goes away first ends it: a client that hangs up cancels this, which closes the connection to
+the runner, which frees its slot; a runner that dies or falls silent ends the stream with an error.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from .api_error import ApiError
+from .runners import Runner
+from .runners.upstream import session
+from .tickets import Ticket, Usage
+
+#: A long prompt on a slow machine takes minutes before its first token.
+FIRST_WITHIN_S: Final = 600.0
+#: Once tokens flow, silence for so long means that the runner hangs (or the client does not read).
+NEXT_WITHIN_S: Final = 60.0
+
+_GOODBYE_WITHIN_S: Final = 5.0
+_RENEW_EVERY_S: Final = 1.0
+_TAIL_BYTES: Final = 4096
+#: The first piece that says something: a stream may begin with a role and no content.
+_FIRST_TOKEN: Final = re.compile(rb'"(?:content|reasoning_content)": ?"[^"]|"tool_calls": ?\[')
+_STREAM_HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
+
+
+class Relay:
+    """The way to one runner. The limits are seconds to the first token and between later ones."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        first_within_s: float = FIRST_WITHIN_S,
+        next_within_s: float = NEXT_WITHIN_S,
+    ) -> None:
+        self.runner = runner
+        self._session = session(runner.upstream)
+        self._first_within_s = first_within_s
+        self._next_within_s = next_within_s
+
+    async def close(self) -> None:
+        """Let go of the runner."""
+        await self._session.close()
+
+    async def whole(self, path: str, body: bytes, ticket: Ticket) -> web.Response:
+        """Return the answer in one piece. Raises ApiError."""
+        try:
+            async with asyncio.timeout(self._first_within_s), self._asked(path, body) as upstream:
+                answer = await upstream.read()
+        except (aiohttp.ClientError, OSError) as err:
+            raise self._broken(err, self._first_within_s) from None
+        ticket.usage = _usage(_json(answer))
+        return web.Response(body=answer, content_type="application/json")
+
+    async def stream(
+        self, path: str, body: bytes, ticket: Ticket, request: web.Request
+    ) -> web.StreamResponse:
+        """Answer `request` piece by piece. Raises ApiError as long as nothing was sent."""
+        response = web.StreamResponse(headers=_STREAM_HEADERS)
+        try:
+            async with (
+                asyncio.timeout(self._first_within_s) as limit,
+                self._asked(path, body) as upstream,
+            ):
+                await response.prepare(request)
+                await self._pass_on(upstream.content, response, ticket, limit)
+            await response.write_eof()
+        except (aiohttp.ClientError, OSError) as err:
+            begun = "first_token" in ticket.stamps
+            error = self._broken(err, self._next_within_s if begun else self._first_within_s)
+            if not response.prepared:
+                raise error from None
+            await _say_goodbye(error, response, request)
+        return response
+
+    @asynccontextmanager
+    async def _asked(self, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask the runner; what it refuses is raised as ApiError."""
+        url = self.runner.upstream.base_url + path
+        headers = {"Content-Type": "application/json"}
+        async with self._session.post(url, data=body, headers=headers) as upstream:
+            if upstream.status != 200:
+                raise _refused(self.runner.name, upstream.status, await upstream.read())
+            yield upstream
+
+    async def _pass_on(
+        self,
+        pieces: aiohttp.StreamReader,
+        response: web.StreamResponse,
+        ticket: Ticket,
+        limit: asyncio.Timeout,
+    ) -> None:
+        """Copy the stream; on the way note the first token, at the end what it took."""
+        now = asyncio.get_running_loop().time
+        talking, renewed_at, events, tail = False, 0.0, 0, b""
+        try:
+            async for piece in pieces.iter_any():
+                await response.write(piece)
+                events += piece.count(b"data: {")
+                tail = (tail + piece)[-_TAIL_BYTES:]
+                if not talking and _FIRST_TOKEN.search(tail):
+                    talking = True
+                    ticket.stamp("first_token")
+                # A ping (a comment) is no progress.
+                if talking and piece[:1] != b":" and now() - renewed_at > _RENEW_EVERY_S:
+                    renewed_at = now()
+                    limit.reschedule(renewed_at + self._next_within_s)
+        finally:
+            ticket.usage = _usage_at_end(tail) or Usage(completion_tokens=max(0, events - 1))
+
+    def _broken(self, err: Exception, waited_s: float) -> ApiError:
+        name = self.runner.name
+        if isinstance(err, TimeoutError):
+            return ApiError(
+                504, "runner_silent", f"the runner {name!r} has said nothing for {waited_s:.0f} s"
+            )
+        return ApiError(
+            502,
+            "runner_gone",
+            f"the runner {name!r} ended before its answer was complete; it is started again",
+        )
+
+
+async def _say_goodbye(error: ApiError, response: web.StreamResponse, request: web.Request) -> None:
+    """End a stream that broke with an error event; a client that does not take it is dropped."""
+    try:
+        async with asyncio.timeout(_GOODBYE_WITHIN_S):
+            await response.write(error.as_event())
+            await response.write_eof()
+    except OSError:
+        if request.transport is not None:
+            request.transport.abort()
+
+
+def _refused(name: str, status: int, answer: bytes) -> ApiError:
+    """Return what a runner's refusal means to the client: its own mistake, or ours."""
+    error = _json(answer).get("error")
+    said = error if isinstance(error, dict) else {}
+    text = str(said.get("message") or f"the runner {name!r} answered with status {status}")[:500]
+    if said.get("type") == "exceed_context_size_error":
+        return ApiError(400, "context_length_exceeded", text)
+    if status == 503:
+        return ApiError(503, "runner_loading", text, headers={"Retry-After": "5"})
+    if status == 501 or (400 <= status < 500 and status not in {401, 403}):
+        return ApiError(400, "refused_by_runner", text)
+    return ApiError(502, "runner_failed", text)
+
+
+def _usage_at_end(tail: bytes) -> Usage | None:
+    """Return what the last events of a stream say the answer took."""
+    for event in reversed(tail.split(b"\n")):
+        if event.startswith(b"data: {") and (usage := _usage(_json(event[6:]))):
+            return usage
+    return None
+
+
+def _usage(answer: dict[str, Any]) -> Usage | None:
+    """Return the usage in OpenAI's form, or in that of llama.cpp's timings (sent in any case)."""
+    usage, timings = answer.get("usage"), answer.get("timings")
+    try:
+        if isinstance(usage, dict):
+            details = usage.get("prompt_tokens_details") or {}
+            return Usage(
+                prompt_tokens=int(usage["prompt_tokens"]),
+                cached_tokens=int(details.get("cached_tokens") or 0),
+                completion_tokens=int(usage.get("completion_tokens") or 0),
+            )
+        if isinstance(timings, dict):
+            cached = int(timings["cache_n"])
+            return Usage(
+                prompt_tokens=cached + int(timings["prompt_n"]),
+                cached_tokens=cached,
+                completion_tokens=int(timings["predicted_n"]),
+            )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    return None
+
+
+def _json(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

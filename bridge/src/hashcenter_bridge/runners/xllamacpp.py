@@ -1,0 +1,43 @@
+"""llama.cpp's server from a Python wheel (`pip install 'hashcenter-bridge[xllamacpp]'`).
+
+The library never enters the bridge: `xllamacpp_child.py` serves in a process of its own.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import Field
+
+from .llama import LlamaConfig, LlamaRunner
+
+
+class XllamacppConfig(LlamaConfig):
+    """`prompt_cache_mib` bounds how many earlier prompts stay in the machine's memory."""
+
+    prompt_cache_mib: int = Field(default=1024, ge=0)
+
+
+class Plugin(LlamaRunner[XllamacppConfig]):
+    """A model served by xllamacpp."""
+
+    Config = XllamacppConfig
+    plugin = "xllamacpp"
+    library = ("xllamacpp", "xllamacpp")
+
+    def argv(self) -> tuple[str, ...]:
+        """Return the command: this Python, the child's script, its settings as JSON."""
+        settings = {
+            "model": str(self.weights.parts[0]),
+            "alias": self.alias,
+            "socket": str(self.upstream.unix_socket),
+            "context_tokens": self.context_tokens,
+            "slots": self.slots,
+            "gpu_layers": self.config.gpu_layers,
+            "threads": self.config.threads,
+            "embeddings": self.config.embeddings,
+            "prompt_cache_mib": self.config.prompt_cache_mib,
+        }
+        # -P: the script's folder, where a file is named like the library, must not be searched.
+        script = Path(__file__).with_name("xllamacpp_child.py")
+        return sys.executable, "-P", str(script), json.dumps(settings)

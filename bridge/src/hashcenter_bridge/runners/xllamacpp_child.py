@@ -1,0 +1,62 @@
+"""The program of the runner `xllamacpp`: serves one model on a UNIX socket until killed.
+
+Started by its path, with its settings as one JSON argument: it loads nothing of the bridge.
+Nothing is fetched (`offline`), no pages are served, no browser may call it.
+"""
+
+import json
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+# By name, because linters run where the extra is not installed.
+xllamacpp: Any = import_module("xllamacpp")
+
+#: llama.cpp's level that prints warnings and errors.
+_VERBOSITY = 2
+
+
+def params(settings: dict[str, Any]) -> Any:
+    """Return llama.cpp's parameters for `settings` (see `xllamacpp.py`)."""
+    made = xllamacpp.CommonParams()
+    made.model.path = settings["model"]
+    made.model_alias = {settings["alias"]}
+    made.hostnames = [settings["socket"]]
+    made.offline = True
+    made.ui = False
+    made.cors_origins = ""
+    made.verbosity = _VERBOSITY
+    made.n_ctx = settings["context_tokens"]
+    made.n_parallel = settings["slots"]
+    # Else each slot gets only its even part of the context.
+    made.kv_unified = settings["slots"] > 1
+    made.endpoint_slots = True
+    made.cache_ram_mib = settings["prompt_cache_mib"]
+    if settings["gpu_layers"] is not None:
+        made.n_gpu_layers = settings["gpu_layers"]
+    if settings["threads"] is not None:
+        made.cpuparams.n_threads = settings["threads"]
+        made.cpuparams_batch.n_threads = settings["threads"]
+    if settings["embeddings"]:
+        made.embedding = True
+        made.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    return made
+
+
+def main() -> None:
+    """Serve until killed; a model that cannot be loaded ends this with a sentence."""
+    settings = json.loads(sys.argv[1])
+    try:
+        server = xllamacpp.Server(params(settings))
+    except RuntimeError:
+        raise SystemExit(
+            f"llama.cpp cannot serve {settings['model']}; its own words in the log say why"
+        ) from None
+    # The server lives in threads of its own as long as it is referred to.
+    while server:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

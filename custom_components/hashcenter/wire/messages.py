@@ -1,0 +1,305 @@
+"""What travels on each topic, from a rig's announcement to the answer to a request.
+
+Canonical source: bridge/src/hashcenter_bridge/wire. `boot_id` names one run of a bridge, `tick` is
+its seconds since that run began: requests quote both, so that no clocks are ever compared.
+"""
+
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from .codec import MAX_REQUEST_BYTES, WireModel, read
+from .values import (
+    Activity,
+    Capabilities,
+    Count,
+    DeviceKind,
+    Effect,
+    Favor,
+    LeasePhase,
+    Name,
+    Open,
+    Presence,
+    Readings,
+    Seconds,
+    Severity,
+    Text,
+    Verdict,
+    Watts,
+)
+
+
+class Announce(WireModel):
+    """`announce`: that this rig exists. Static, so that Home Assistant is not asked twice."""
+
+    rig: Name
+    name: Name
+    protocol: Count
+    min_protocol: Count
+    version: Name
+
+
+class Status(WireModel):
+    """`status`: `online` while connected; the broker says `offline` for a bridge that died."""
+
+    status: Open[Presence]
+    boot_id: Name
+
+
+class Device(WireModel):
+    """A device in the inventory. `ordinal` numbers devices of one kind and is never reused."""
+
+    uid: Name
+    kind: Open[DeviceKind]
+    name: Name
+    ordinal: Count = 0
+    model: Name | None = None
+    firmware: Name | None = None
+    mac: Name | None = None
+    url: Text | None = None
+    capabilities: Capabilities = Capabilities()
+
+
+class Heater(WireModel):
+    """The unit that gets watts: one ASIC, or all GPUs and the CPU of one machine.
+
+    `idle_w` is drawn whatever is asked; from `min_w` up it really hashes; `max_w` is the owner's.
+    `unattended_w` is what it draws after its own reboot with nobody talking to it.
+    """
+
+    id: Name
+    name: Name
+    devices: tuple[Name, ...]
+    idle_w: Watts
+    min_w: Watts
+    max_w: Watts
+    unattended_w: Watts
+    settle_s: Seconds = 30.0
+    can_hash: bool = False
+    can_answer: bool = False
+
+
+class Model(WireModel):
+    """A language model that a runner serves."""
+
+    id: Name
+    size_bytes: Count | None = None
+    sha256: Name | None = None
+    context_tokens: Count | None = None
+
+
+class Runner(WireModel):
+    """A program that answers, and the models it serves."""
+
+    name: Name
+    plugin: Name
+    models: tuple[Model, ...] = ()
+
+
+class Endpoint(WireModel):
+    """Where words go: an OpenAI-compatible API that wants the rig's key."""
+
+    url: Text
+    needs_key: bool = True
+
+
+class Inventory(WireModel):
+    """`inventory`: what the rig consists of and what its owner allows.
+
+    `control_refused` says in a sentence why requests would be refused even though the owner allows
+    them.
+    """
+
+    boot_id: Name
+    protocol: Count
+    min_protocol: Count
+    version: Name
+    name: Name
+    allow_control: bool = False
+    control_refused: Text | None = None
+    max_ttl_s: Seconds = 300.0
+    coast_s: Seconds = 1800.0
+    heaters: tuple[Heater, ...] = ()
+    devices: tuple[Device, ...] = ()
+    runners: tuple[Runner, ...] = ()
+    endpoint: Endpoint | None = None
+
+
+class LeaseInForce(WireModel):
+    """The lease that a heater follows now. `remaining_s` runs to the end of its phase."""
+
+    controller: Name
+    power_w: Watts
+    cap_w: Watts | None = None
+    favor: Open[Favor] = Favor.BALANCED
+    phase: Open[LeasePhase] = LeasePhase.ACTIVE
+    remaining_s: Seconds
+
+
+class HeaterState(WireModel):
+    """A heater now: what it draws, what it aims at and why, what could be asked of it."""
+
+    id: Name
+    power_w: Watts | None = None
+    target_w: Watts | None = None
+    effect: Open[Effect] | None = None
+    reason: Text = ""
+    available_w: Watts = 0.0
+    available_why: Text = ""
+    lease: LeaseInForce | None = None
+
+
+class InferenceState(WireModel):
+    """Can the rig answer, and how soon. Totals count since the rig was first set up."""
+
+    available: bool
+    why: Text = ""
+    model: Name | None = None
+    first_token_s: Seconds | None = None
+    tokens_per_s: Annotated[float, Field(ge=0)] | None = None
+    tokens_per_joule: Annotated[float, Field(ge=0)] | None = None
+    waiting: Count = 0
+    answering: Count = 0
+    answers_total: Count = 0
+    tokens_total: Count = 0
+    preemptions_total: Count = 0
+
+
+class Fault(WireModel):
+    """Something wrong since `since_s` seconds; `uid` names the device, if it is one's."""
+
+    code: Name
+    text: Text
+    since_s: Seconds
+    uid: Name | None = None
+
+
+class Health(WireModel):
+    """Counters that show whether the bridge itself is well."""
+
+    requests_accepted_total: Count = 0
+    requests_refused_total: Count = 0
+    messages_invalid_total: Count = 0
+    device_read_failures_total: Count = 0
+    broker_reconnects_total: Count = 0
+
+
+class RigState(WireModel):
+    """`state`: the heartbeat. Watts and energy are the whole machine's, at the wall."""
+
+    boot_id: Name
+    tick: Seconds
+    activity: Open[Activity]
+    power_w: Watts | None = None
+    energy_kwh: Annotated[float, Field(ge=0)] | None = None
+    hashing_w: Watts | None = None
+    answering_w: Watts | None = None
+    idle_w: Watts | None = None
+    hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
+    shares_accepted_total: Count | None = None
+    stopped: bool = False
+    controller: Name | None = None
+    heaters: tuple[HeaterState, ...] = ()
+    inference: InferenceState | None = None
+    faults: tuple[Fault, ...] = ()
+    health: Health = Health()
+    missing: dict[Name, Text] = Field(default_factory=dict)
+
+
+class DeviceState(Readings):
+    """`device/<uid>`: its readings, what it does, and whether its watts follow its target."""
+
+    boot_id: Name
+    activity: Open[Activity]
+    target_w: Watts | None = None
+    since_s: Seconds | None = None
+    effect: Open[Effect] | None = None
+    reason: Text = ""
+
+
+class Event(WireModel):
+    """`event`: something happened: a fault, a pre-emption, a refusal, a safety action."""
+
+    boot_id: Name
+    tick: Seconds
+    code: Name
+    text: Text
+    severity: Open[Severity] = Severity.INFO
+    uid: Name | None = None
+    heater: Name | None = None
+
+
+class Request(WireModel):
+    """What every request says: which run of the bridge it means, how fresh it is, who asks.
+
+    Taken only if `boot_id` matches, `tick` is at most 10 s old and `seq` is newer than the
+    controller's last, so that a request is executed at most once and never late.
+    """
+
+    id: Name
+    boot_id: Name
+    tick: Seconds
+    controller: Name
+    seq: Annotated[int, Field(ge=1, le=2**53)]
+
+
+class LeaseRequest(Request):
+    """Give `heater` `power_w` watts for `ttl_s` seconds from receipt, unless renewed.
+
+    `cap_w` bounds what it may draw for any purpose, answering included; without it the rig's own
+    `max_w` does.
+    """
+
+    kind: Literal["lease"] = "lease"
+    heater: Name
+    power_w: Watts
+    ttl_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
+    cap_w: Watts | None = None
+    favor: Favor = Favor.BALANCED
+
+
+class ReleaseRequest(Request):
+    """End the lease of `heater` now; the owner's safe state follows."""
+
+    kind: Literal["release"] = "release"
+    heater: Name
+
+
+class StopAllRequest(Request):
+    """Stop everything that draws watts, above every rule; `engaged` false is a person's release."""
+
+    kind: Literal["stop_all"] = "stop_all"
+    engaged: bool = True
+
+
+class RestartDeviceRequest(Request):
+    """Restart one device, where it can be."""
+
+    kind: Literal["restart_device"] = "restart_device"
+    uid: Name
+
+
+AnyRequest: TypeAlias = Annotated[
+    LeaseRequest | ReleaseRequest | StopAllRequest | RestartDeviceRequest,
+    Field(discriminator="kind"),
+]
+
+
+_ANY_REQUEST: Final[TypeAdapter[AnyRequest]] = TypeAdapter(AnyRequest)
+
+
+def decode_request(payload: str | bytes) -> AnyRequest:
+    """Return the request in `payload`; raises WireError, also for an unknown kind."""
+    request: AnyRequest = read(_ANY_REQUEST, payload, MAX_REQUEST_BYTES)
+    return request
+
+
+class Response(WireModel):
+    """`response`: said at once. The effect shows later, in `device/<uid>`."""
+
+    id: Name
+    controller: Name
+    seq: int
+    result: Open[Verdict]
+    code: Name
+    text: Text = ""

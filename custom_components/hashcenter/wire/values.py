@@ -1,0 +1,161 @@
+"""The values that messages are made of: readings, capabilities, enums.
+
+Canonical source: bridge/src/hashcenter_bridge/wire. Units are in the names. A field's name is also
+the key of its entity and of its translation. A reading that is not there is None (absent on the
+wire), with its reason in `missing`; it is never 0.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import Field
+
+from .codec import WireModel
+
+EnumT = TypeVar("EnumT", bound=StrEnum)
+
+#: An enum whose unknown values are kept raw instead of refused (what a newer peer says).
+Open: TypeAlias = Annotated[
+    EnumT | Annotated[str, Field(max_length=64)], Field(union_mode="left_to_right")
+]
+
+Watts: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+Text: TypeAlias = Annotated[str, Field(max_length=400)]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class Activity(StrEnum):
+    """What a device (or a whole rig) is doing."""
+
+    OFF = "off"
+    IDLE = "idle"
+    STARTING = "starting"
+    HASHING = "hashing"
+    ANSWERING = "answering"
+    PAUSED = "paused"
+    FAULT = "fault"
+
+
+class DeviceKind(StrEnum):
+    """What draws the watts."""
+
+    GPU = "gpu"
+    CPU = "cpu"
+    ASIC = "asic"
+
+
+class PowerSource(StrEnum):
+    """Where a device's watts come from."""
+
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    NONE = "none"
+
+
+class Effect(StrEnum):
+    """Whether the measured watts followed the target."""
+
+    SETTLING = "settling"
+    REACHED = "reached"
+    NO_EFFECT = "no_effect"
+    UNVERIFIED = "unverified"
+
+
+class Favor(StrEnum):
+    """Which workload gets a heater's watts first."""
+
+    INFERENCE = "inference"
+    HASHING = "hashing"
+    BALANCED = "balanced"
+
+
+class Throttle(StrEnum):
+    """Why a GPU runs slower than it could; the most serious reason of several."""
+
+    NONE = "none"
+    POWER_LIMIT = "power_limit"
+    THERMAL = "thermal"
+    POWER_BRAKE = "power_brake"
+    OTHER = "other"
+
+
+class Severity(StrEnum):
+    """How much an event matters to a person."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Presence(StrEnum):
+    """Whether a bridge is connected to the broker."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class Verdict(StrEnum):
+    """What became of a request."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class LeasePhase(StrEnum):
+    """Where a lease is between its two ends."""
+
+    ACTIVE = "active"
+    COASTING = "coasting"
+
+
+class WattRange(WireModel):
+    """A knob in watts: what may be asked for."""
+
+    min_w: Watts
+    max_w: Watts
+    step_w: Watts = 1.0
+    default_w: Watts | None = None
+
+
+class Capabilities(WireModel):
+    """What a device can be asked and told; found by probing, so it is data and not a class.
+
+    `readings` names the fields of `Readings` that the device can ever answer.
+    `settle_s` is how long its watts may take to follow a new target.
+    """
+
+    readings: tuple[Name, ...] = ()
+    power_source: Open[PowerSource] = PowerSource.NONE
+    power_limit: WattRange | None = None
+    can_pause: bool = False
+    can_restart: bool = False
+    reboots_on_set: bool = False
+    idle_w: Watts | None = None
+    settle_s: Seconds = 15.0
+
+
+class Readings(WireModel):
+    """One look at a device."""
+
+    power_w: Watts | None = None
+    power_limit_w: Watts | None = None
+    energy_kwh: Annotated[float, Field(ge=0)] | None = None
+    temp_c: float | None = None
+    memory_temp_c: float | None = None
+    fan_percent: Annotated[float, Field(ge=0, le=1000)] | None = None
+    utilization_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    memory_used_mib: Annotated[float, Field(ge=0)] | None = None
+    memory_total_mib: Annotated[float, Field(ge=0)] | None = None
+    clock_mhz: Annotated[float, Field(ge=0)] | None = None
+    memory_clock_mhz: Annotated[float, Field(ge=0)] | None = None
+    throttle: Open[Throttle] | None = None
+    foreign_processes: Count | None = None
+    hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
+    missing: dict[Name, Text] = Field(default_factory=dict)
+
+    def with_missing(self, **reasons: str) -> "Readings":
+        """Return the same readings with these fields absent and their reasons noted."""
+        gone: dict[str, Any] = dict.fromkeys(reasons)
+        return self.model_copy(update={**gone, "missing": {**self.missing, **reasons}})
