@@ -104,8 +104,8 @@ class HeaterSeen:
     `mean_w` the 10-minute mean; both None without a fresh one. `possible_w` is the most it can draw
     as it stands: the enforced limit read back less than 30 s ago, None without one.
     `room` is where its heat goes now: a room's id, or None (outdoors; a damper's position is
-    resolved before). `may_hash_for_money`: its owner's explicit yes to hashing that nobody needs
-    the heat of.
+    resolved before). `also_rooms` may have it instead: the coldest of them gets it.
+    `may_hash_for_money`: its owner's explicit yes to hashing that nobody needs the heat of.
     """
 
     key: HeaterKey
@@ -120,6 +120,7 @@ class HeaterSeen:
     #: What it may draw for a moment while it starts; unknown is the higher of the two above.
     boot_peak_w: float | None = None
     step_w: float = 1.0
+    also_rooms: tuple[str, ...] = ()
     settle_s: float = 30.0
     can_hash: bool = True
     can_answer: bool = False

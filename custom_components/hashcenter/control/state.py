@@ -55,6 +55,12 @@ class RoomState:
     #: Joules that slow heaters left undone or would do too much, until another set of them is due.
     missing_j: float = 0.0
     surplus_j: float = 0.0
+    #: The first guess of the integral has been made.
+    started: bool = False
+    heat_loss_w_per_k: float = 0.0
+    #: How far a peak-price event still holds the target down.
+    peak_shift_k: float = 0.0
+    frost: bool = False
     over: bool = False
     short_since: float = 0.0
     enough_since: float = 0.0
@@ -75,6 +81,10 @@ class HeaterMemory:
     said_at: float = 0.0
     started_at: tuple[float, ...] = ()
     booting_until: float = 0.0
+    #: Until when nothing is asked of a heater whose watts did not follow.
+    barred_until: float = 0.0
+    #: The room that has a heater which several rooms share.
+    room: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,301 @@
+"""Spreads a room's demand over its heaters, inside what each and its circuits can do now.
+
+Heaters are ranked by what a kWh in them earns, with the house's favor as bias. Slow heaters take
+the base: the set of `slow.py`, re-set seldom and only when the fast ones leave the middle of their
+range. Fast heaters trim the rest every time, also while a miner boots or a question is answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..wire.values import Favor
+from . import money
+from .bounds import boot_w, lease_bound_w, within_tolerance_w
+from .circuits import Books
+from .requests import HeaterKey
+from .seen import HeaterSeen, MoneySeen, Pace
+from .slow import Chosen, Need, choose
+from .state import HeaterMemory, RoomState
+from .wanted import Limit, LimitCode
+
+#: A slow heater is re-set at most this often, unless it has to come down.
+_HOLD_S: Final = 600.0
+_LEAST_CHANGE_W: Final = 60.0
+_LEAST_CHANGE_SHARE: Final = 0.03
+#: Fast heaters outside this part of their range let the slow ones move.
+_TRIM_LOW: Final = 0.1
+_TRIM_HIGH: Final = 0.9
+_STAYS_ON: Final = 0.7
+#: A heater that runs keeps its rank against one that is worth up to this much more.
+_INCUMBENT: Final = 1.2
+_TRIM_AT: Final[Mapping[Favor, float]] = {
+    Favor.INFERENCE: 0.7,
+    Favor.BALANCED: 0.5,
+    Favor.HASHING: 0.3,
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most a heater can be asked for, and what says so."""
+
+    most_w: float
+    limit: Limit
+
+
+@dataclass
+class Plan:
+    """What is planned so far, over all rooms. A scratch value of one decision.
+
+    `least` holds what each heater counts in the books with 0 W asked of it.
+    """
+
+    books: Books
+    least: Mapping[HeaterKey, float]
+    power_w: dict[HeaterKey, float] = field(default_factory=dict)
+    limits: dict[HeaterKey, Limit] = field(default_factory=dict)
+
+    def most_w(self, heater: HeaterSeen, bound: Bound, books: Books, *, starts: bool) -> float:
+        """Return what the heater's circuits leave of its bound; 0 if it could not even start."""
+        room_w = self.least[heater.key] + books.room_w(heater.key)
+        if starts and boot_w(heater) > room_w + 0.5:
+            return 0.0
+        most_w = min(bound.most_w, within_tolerance_w(room_w))
+        return most_w if most_w >= heater.min_w else 0.0
+
+    def extra_w(self, heater: HeaterSeen, power_w: float) -> float:
+        """Return what `power_w` counts in the books beyond what is counted anyhow."""
+        return max(0.0, lease_bound_w(heater, power_w, power_w) - self.least[heater.key])
+
+    def grant(self, heater: HeaterSeen, power_w: float, limit: Limit) -> None:
+        """Write the heater's watts into the books."""
+        self.books.take(heater.key, self.extra_w(heater, power_w))
+        self.power_w[heater.key] = power_w
+        self.limits[heater.key] = limit
+
+
+def ranked(
+    heaters: Sequence[HeaterSeen],
+    memories: Mapping[HeaterKey, HeaterMemory],
+    prices: MoneySeen,
+    favor: Favor,
+) -> list[HeaterSeen]:
+    """Return the heaters, the one worth most per kWh first; equals stay in the house's order."""
+
+    def worth(heater: HeaterSeen) -> tuple[int, float]:
+        value = money.work_value_per_kwh(heater, prices) or 0.0
+        memory = memories.get(heater.key)
+        if memory is not None and memory.said_w > 0:
+            value *= _INCUMBENT
+        liked = (favor is Favor.INFERENCE and heater.can_answer) or (
+            favor is Favor.HASHING and not heater.can_answer
+        )
+        return (int(liked), value)
+
+    return sorted(heaters, key=worth, reverse=True)
+
+
+def allocate(
+    plan: Plan,
+    heaters: Sequence[HeaterSeen],
+    bounds: Mapping[HeaterKey, Bound],
+    memories: Mapping[HeaterKey, HeaterMemory],
+    room: RoomState,
+    need: Need,
+    favor: Favor,
+    now: float,
+) -> Chosen:
+    """Plan the room's heaters (ranked) and return the choice among the slow ones."""
+    none = HeaterMemory()
+    said = {heater.key: memories.get(heater.key, none).said_w for heater in heaters}
+    slow = [heater for heater in heaters if heater.pace is Pace.SLOW]
+    fast = [heater for heater in heaters if heater.pace is Pace.FAST]
+    running = {heater.key for heater in slow if said[heater.key] > 0}
+    most = _reach(plan, [*_first(slow, running), *fast], bounds, running)
+    fast_w = sum(most[heater.key] for heater in fast)
+    idle_w = sum(heater.idle_w for heater in heaters if most[heater.key] <= 0)
+    chosen = choose(
+        slow,
+        running,
+        most,
+        {heater.key: memories.get(heater.key, none).started_at for heater in slow},
+        Need(
+            need.demand_w - idle_w,
+            fast_w,
+            need.error_k,
+            need.heat_loss_w_per_k,
+            need.forbidden,
+            need.dt_s,
+        ),
+        room.missing_j,
+        room.surplus_j,
+        now,
+    )
+    on = [heater for heater in slow if heater.key in chosen.running]
+    for heater, power_w in _slow_watts(plan, on, bounds, memories, said, need, fast_w, favor, now):
+        plan.grant(heater, power_w, _why(heater, power_w, bounds, need, plan))
+    for heater in slow:
+        if heater.key not in chosen.running:
+            plan.grant(heater, 0.0, _why_not(heater, bounds, need, chosen, plan))
+    _trim(plan, on, fast, bounds, said, need, [one for one in slow if one not in on])
+    return chosen
+
+
+def _first(slow: Sequence[HeaterSeen], running: set[HeaterKey]) -> list[HeaterSeen]:
+    """Put those that run first: a running miner is not starved by one that could start."""
+    return sorted(slow, key=lambda heater: heater.key not in running)
+
+
+def _reach(
+    plan: Plan,
+    order: Sequence[HeaterSeen],
+    bounds: Mapping[HeaterKey, Bound],
+    running: set[HeaterKey],
+) -> dict[HeaterKey, float]:
+    """Return the most each heater could draw if those before it drew their most, too."""
+    books = plan.books.copy()
+    most: dict[HeaterKey, float] = {}
+    for heater in order:
+        starts = heater.pace is Pace.SLOW and heater.key not in running
+        most_w = plan.most_w(heater, bounds[heater.key], books, starts=starts)
+        most[heater.key] = most_w
+        if not starts:
+            books.take(heater.key, plan.extra_w(heater, most_w))
+    return most
+
+
+def _slow_watts(
+    plan: Plan,
+    on: Sequence[HeaterSeen],
+    bounds: Mapping[HeaterKey, Bound],
+    memories: Mapping[HeaterKey, HeaterMemory],
+    said: Mapping[HeaterKey, float],
+    need: Need,
+    fast_w: float,
+    favor: Favor,
+    now: float,
+) -> list[tuple[HeaterSeen, float]]:
+    """Return the watts of the slow heaters that run: as before, unless they have to move."""
+    books = plan.books.copy()
+    most: dict[HeaterKey, float] = {}
+    for heater in on:
+        starts = said[heater.key] <= 0
+        most_w = plan.most_w(heater, bounds[heater.key], books, starts=starts)
+        most[heater.key] = most_w
+        books.take(heater.key, max(plan.extra_w(heater, heater.min_w), 0.0))
+    before_w = sum(min(said[heater.key], most[heater.key]) for heater in on)
+    changed_at = max((memories[one.key].said_at for one in on if one.key in memories), default=0.0)
+    new = any(said[heater.key] <= 0 for heater in on)
+    rest_w = need.demand_w - before_w
+    slack_w = max(_LEAST_CHANGE_W, _LEAST_CHANGE_SHARE * need.demand_w)
+    in_reach = (
+        _TRIM_LOW * fast_w <= rest_w <= _TRIM_HIGH * fast_w if fast_w else abs(rest_w) <= slack_w
+    )
+    if not new and (in_reach or now - changed_at < _HOLD_S):
+        total_w = before_w
+    else:
+        total_w = need.demand_w - fast_w * _TRIM_AT[favor]
+    watts: list[tuple[HeaterSeen, float]] = []
+    books = plan.books.copy()
+    for heater in on:
+        books.take(heater.key, plan.extra_w(heater, heater.min_w))
+    spare_w = total_w - sum(heater.min_w for heater in on)
+    for heater in on:
+        books.take(heater.key, -plan.extra_w(heater, heater.min_w))
+        most_w = plan.most_w(heater, bounds[heater.key], books, starts=said[heater.key] <= 0)
+        power_w = min(heater.min_w + max(0.0, spare_w), most_w)
+        if most_w > 0:
+            power_w = max(power_w, heater.min_w)
+            steps = int((power_w - heater.min_w) / heater.step_w + 1e-6)
+            power_w = heater.min_w + steps * heater.step_w
+            if total_w == before_w:
+                power_w = min(said[heater.key], most_w)
+        spare_w -= max(0.0, power_w - heater.min_w)
+        books.take(heater.key, plan.extra_w(heater, power_w))
+        watts.append((heater, power_w))
+    return watts
+
+
+def _trim(
+    plan: Plan,
+    on: Sequence[HeaterSeen],
+    fast: Sequence[HeaterSeen],
+    bounds: Mapping[HeaterKey, Bound],
+    said: Mapping[HeaterKey, float],
+    need: Need,
+    off: Sequence[HeaterSeen],
+) -> None:
+    """Give the fast heaters what the slow ones do not deliver now."""
+    heavy_w = sum(_draws_w(heater, plan.power_w[heater.key]) for heater in on)
+    heavy_w += sum(_draws_w(heater, 0.0) for heater in off)
+    rest_w = need.demand_w - heavy_w - sum(heater.idle_w for heater in fast)
+    for heater in fast:
+        if heater.questions and heater.power_w is not None:
+            rest_w -= max(0.0, max(heater.power_w, said[heater.key]) - heater.idle_w)
+    for heater in fast:
+        bound = bounds[heater.key]
+        most_w = plan.most_w(heater, bound, plan.books, starts=False)
+        least_w = max(0.0, heater.min_w - heater.idle_w)
+        was_on = said[heater.key] > 0
+        if need.forbidden or most_w <= 0:
+            power_w = 0.0
+        elif heater.questions and heater.power_w is not None:
+            # Its watts are people's now; afterwards it goes on as before.
+            power_w = min(said[heater.key], most_w)
+        elif rest_w >= least_w * (_STAYS_ON if was_on else 1.0) and rest_w > 0:
+            power_w = min(max(heater.idle_w + rest_w, heater.min_w), most_w)
+            rest_w -= power_w - heater.idle_w
+        else:
+            power_w = 0.0
+        limit = (
+            _why(heater, power_w, bounds, need, plan)
+            if power_w > 0
+            else _why_not(heater, bounds, need, None, plan)
+        )
+        plan.grant(heater, power_w, limit)
+
+
+def _draws_w(heater: HeaterSeen, asked_w: float) -> float:
+    """Return what a slow heater delivers now, as far as it is measured."""
+    if heater.power_w is not None:
+        return heater.power_w
+    return max(asked_w, heater.idle_w)
+
+
+def _why(
+    heater: HeaterSeen, power_w: float, bounds: Mapping[HeaterKey, Bound], need: Need, plan: Plan
+) -> Limit:
+    """Return the limit of a heater that gets watts."""
+    bound = bounds[heater.key]
+    if power_w < bound.most_w - heater.step_w - 0.5:
+        room_w = plan.least[heater.key] + plan.books.room_w(heater.key)
+        if within_tolerance_w(room_w) <= power_w + heater.step_w:
+            return Limit(LimitCode.CIRCUIT, {"circuit": plan.books.tightest(heater.key) or ""})
+        return Limit(LimitCode.DEMAND, {"power_w": need.demand_w})
+    if bound.limit.code is LimitCode.DEMAND:
+        return Limit(LimitCode.CAPACITY, {"max_w": heater.max_w})
+    return bound.limit
+
+
+def _why_not(
+    heater: HeaterSeen,
+    bounds: Mapping[HeaterKey, Bound],
+    need: Need,
+    chosen: Chosen | None,
+    plan: Plan,
+) -> Limit:
+    """Return the limit of a heater that gets nothing."""
+    bound = bounds[heater.key]
+    if bound.most_w < heater.min_w:
+        return bound.limit
+    if need.demand_w <= heater.idle_w:
+        return Limit(LimitCode.NO_DEMAND)
+    starts = heater.pace is Pace.SLOW
+    if plan.most_w(heater, bound, plan.books, starts=starts) <= 0:
+        return Limit(LimitCode.CIRCUIT, {"circuit": plan.books.tightest(heater.key) or ""})
+    if chosen is not None and chosen.waits_s is not None:
+        return Limit(LimitCode.PATIENCE, {"remaining_s": chosen.waits_s})
+    if need.demand_w < heater.min_w:
+        return Limit(LimitCode.BELOW_STEP, {"power_w": need.demand_w, "min_w": heater.min_w})
+    return Limit(LimitCode.NO_DEMAND)
