@@ -225,7 +225,7 @@ def _wiring(
     main = BreakerOf("main", 100.0, None, dryer_w)
     if tight:
         peaks_w = max([0.0, *(one.peak_w for one in asics)])
-        fills_w = float(np.quantile(np.clip(need_w, 0.0, None), rng.uniform(0.55, 0.75)))
+        fills_w = float(np.quantile(np.clip(need_w, 0.0, None), rng.uniform(0.70, 0.80)))
         quiet_w = sum(one.idle_w for one in gpus) * 2.1 + sum(one.idle_w + 30.0 for one in asics)
         heat_w = max(fills_w * 1.06, peaks_w + quiet_w)
         breaker = BreakerOf("c0", (heat_w + kettle_w) / (_VOLTS * _SHARE), "main", kettle_w)

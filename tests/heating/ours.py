@@ -121,10 +121,9 @@ class Hashcenter:
         settle_s = _SETTLE_S if isinstance(one, Asic) else 30.0
         if isinstance(one, Gpu) and (one.booting_s > 0 or one.questions(minute)):
             return Effect.SETTLING
+        # Up is reached once the watts rise (wire rule 3); down once they are low enough.
         follows = one.power_w <= asked_w + max(30.0, 0.05 * asked_w)
-        if asked_w > one.of.idle_w:
-            follows = follows and one.power_w >= 0.85 * asked_w
-        if follows:
+        if follows and (one.hashing or asked_w <= one.of.idle_w):
             return Effect.REACHED
         waiting = (minute - self._asked_at.get(name, minute)) * 60.0 < settle_s
         booting = isinstance(one, Asic) and one.phase == "booting"

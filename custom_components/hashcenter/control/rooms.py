@@ -1,9 +1,9 @@
 """How many watts a room needs: what it loses, plus a PI controller on what is left to correct.
 
 `P* = UA * (target - outdoor) - gains + Kp * e + I`: UA is learned (heat_loss.py), gains are
-watts in the room that nobody here controls, e is the error of the filtered temperature. The integral only
-moves while the heaters really follow the demand (their measured mean), so it cannot wind up behind
-a booting miner, a full circuit or a lost pool. Kp and Ti follow from UA, not from the house.
+watts in the room that nobody here controls, e is the error of the filtered temperature. The
+integral only moves while the heaters really follow the demand (their measured mean), so it cannot
+wind up behind a booting miner, a full circuit or a lost pool. Kp and Ti follow from UA alone.
 """
 
 from dataclasses import dataclass, replace
@@ -21,13 +21,15 @@ INTEGRAL_S: Final = 3_600.0
 FILTER_S: Final = 240.0
 #: What a demand may differ from the measured mean and still count as followed.
 _FOLLOWED_W: Final = 60.0
-_FOLLOWED_SHARE: Final = 0.10
+_FOLLOWED_SHARE: Final = 0.03
 #: Longer without a decision is a restart or a clock that jumped: nothing is integrated over it.
 LONGEST_STEP_S: Final = 300.0
 _RESTART_S: Final = 1_800.0
 _BASE_S: Final = 1_200.0
-#: Blind, a room gets this share of what held it, so that it neither freezes nor overheats.
-_BLIND_SHARE: Final = 0.5
+#: Blind, a room gets this share of what held it; after an hour much less: it must not overheat.
+_BLIND_SHARE: Final = 0.8
+_BLIND_LONG_SHARE: Final = 0.4
+_BLIND_LONG_S: Final = 3_600.0
 _PEAK_SETBACK_K: Final = 1.5
 _PREHEAT_K: Final = 0.5
 _PREHEAT_S: Final = 5_400.0
@@ -113,8 +115,12 @@ def follow(
     )
     forward_w = max(0.0, loss * cold_k) - heat.gains_w
     if verdict.blind or filtered_c is None:
-        held_w = max(0.0, forward_w + integral_w) * _BLIND_SHARE
-        return _with_demand(memory, min(held_w, _BLIND_SHARE * heat.installed_w), dt_s)
+        memory = replace(memory, blind_since=memory.blind_since or now)
+        long = now - memory.blind_since >= _BLIND_LONG_S
+        share = _BLIND_LONG_SHARE if long else _BLIND_SHARE
+        held_w = max(0.0, forward_w + integral_w) * share
+        return _with_demand(memory, min(held_w, share * heat.installed_w), dt_s)
+    memory = replace(memory, blind_since=0.0)
     gain = GAIN * loss
     if verdict.frost:
         frost_c = room.frost_c + _FROST_ABOVE_K

@@ -61,6 +61,7 @@ class RoomState:
     #: How far a peak-price event still holds the target down.
     peak_shift_k: float = 0.0
     frost: bool = False
+    blind_since: float = 0.0
     over: bool = False
     short_since: float = 0.0
     enough_since: float = 0.0
