@@ -89,7 +89,9 @@ class HouseOf:
     def others_w(self, breaker: str, minute: int) -> float:
         """Return what people have switched on behind the breaker in this minute."""
         return sum(
-            watts for name, start, end, watts in self.loads if name == breaker and start <= minute < end
+            watts
+            for name, start, end, watts in self.loads
+            if name == breaker and start <= minute < end
         )
 
 
@@ -220,13 +222,15 @@ def _wiring(
     loads = [
         load
         for index, load in enumerate(loads)
-        if not any(load[0] == one[0] and load[1] < one[2] and one[1] < load[2] for one in loads[:index])
+        if not any(
+            load[0] == one[0] and load[1] < one[2] and one[1] < load[2] for one in loads[:index]
+        )
     ]
     main = BreakerOf("main", 100.0, None, dryer_w)
     if tight:
         peaks_w = max([0.0, *(one.peak_w for one in asics)])
         fills_w = float(np.quantile(np.clip(need_w, 0.0, None), rng.uniform(0.70, 0.80)))
-        quiet_w = sum(one.idle_w for one in gpus) * 2.1 + sum(one.idle_w + 30.0 for one in asics)
+        quiet_w = sum(one.min_w * 1.05 + 60.0 for one in gpus) + 65.0 * len(asics)
         heat_w = max(fills_w * 1.06, peaks_w + quiet_w)
         breaker = BreakerOf("c0", (heat_w + kettle_w) / (_VOLTS * _SHARE), "main", kettle_w)
         asics = [_with(one, circuit="c0", stored_w=0.0) for one in asics]

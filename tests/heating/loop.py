@@ -48,7 +48,9 @@ class Sensor:
         of = self._of
         self._lagged_c += (room_c - self._lagged_c) * 60.0 / (60.0 + of.lag_s)
         noisy = self._lagged_c + self._rng.normal(0.0, of.noise_k)
-        gone = next((index for index, span in enumerate(of.gone) if span[0] <= minute < span[1]), -1)
+        gone = next(
+            (index for index, span in enumerate(of.gone) if span[0] <= minute < span[1]), -1
+        )
         if gone >= 0:
             # Every other outage says so; the rest is silence.
             age_s = (minute - self._said_at) * 60.0
@@ -106,9 +108,7 @@ def run(
         mains = not _inside(house.cuts, minute)
         others = {name: house.others_w(name, minute) if mains else 0.0 for name in limits}
         value_c, age_s = sensor.read(minute, building.room_c)
-        offline = frozenset(
-            name for name, start, end in house.silences if start <= minute < end
-        )
+        offline = frozenset(name for name, start, end in house.silences if start <= minute < end)
         outdoor_c = float(house.weather.outdoor_c[minute])
         is_open = _inside(house.windows, minute)
         look = Look(minute, house.target_c(minute), value_c, age_s, outdoor_c, is_open)

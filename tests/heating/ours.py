@@ -74,9 +74,7 @@ class Hashcenter:
             if self._asked.get(key.heater, (0.0, None))[0] != asked[0]:
                 self._asked_at[key.heater] = look.minute
             self._asked[key.heater] = asked
-        return {
-            name: asked for name, asked in self._asked.items() if name not in self.offline
-        }
+        return {name: asked for name, asked in self._asked.items() if name not in self.offline}
 
     def _seen(self, look: Look) -> HouseSeen:
         house = self._house

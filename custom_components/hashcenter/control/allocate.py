@@ -5,8 +5,8 @@ the base: the set of `slow.py`, re-set seldom and only when the fast ones leave 
 range. Fast heaters trim the rest every time, also while a miner boots or a question is answered.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..wire.values import Favor
@@ -48,25 +48,30 @@ class Bound:
 class Plan:
     """What is planned so far, over all rooms. A scratch value of one decision.
 
-    `least` holds what each heater counts in the books with 0 W asked of it.
+    `least` holds what each heater counts in the books with 0 W asked of it; those in `boots` count
+    with their boot peak if they get any.
     """
 
     books: Books
     least: Mapping[HeaterKey, float]
+    boots: frozenset[HeaterKey] = frozenset()
     power_w: dict[HeaterKey, float] = field(default_factory=dict)
     limits: dict[HeaterKey, Limit] = field(default_factory=dict)
 
-    def most_w(self, heater: HeaterSeen, bound: Bound, books: Books, *, starts: bool) -> float:
+    def most_w(self, heater: HeaterSeen, bound: Bound, books: Books) -> float:
         """Return what the heater's circuits leave of its bound; 0 if it could not even start."""
         room_w = self.least[heater.key] + books.room_w(heater.key)
-        if starts and boot_w(heater) > room_w + 0.5:
+        if heater.key in self.boots and boot_w(heater) > room_w + 0.5:
             return 0.0
         most_w = min(bound.most_w, within_tolerance_w(room_w))
         return most_w if most_w >= heater.min_w else 0.0
 
     def extra_w(self, heater: HeaterSeen, power_w: float) -> float:
         """Return what `power_w` counts in the books beyond what is counted anyhow."""
-        return max(0.0, lease_bound_w(heater, power_w, power_w) - self.least[heater.key])
+        bound_w = lease_bound_w(heater, power_w, power_w)
+        if power_w > 0 and heater.key in self.boots:
+            bound_w = max(bound_w, boot_w(heater))
+        return max(0.0, bound_w - self.least[heater.key])
 
     def grant(self, heater: HeaterSeen, power_w: float, limit: Limit) -> None:
         """Write the heater's watts into the books."""
@@ -112,26 +117,21 @@ def allocate(
     slow = [heater for heater in heaters if heater.pace is Pace.SLOW]
     fast = [heater for heater in heaters if heater.pace is Pace.FAST]
     running = {heater.key for heater in slow if said[heater.key] > 0}
-    most = _reach(plan, [*_first(slow, running), *fast], bounds, running)
-    fast_w = sum(most[heater.key] for heater in fast)
-    idle_w = sum(heater.idle_w for heater in heaters if most[heater.key] <= 0)
+    reach = _Reach(plan, slow, fast, bounds)
+    most = reach.each_w(running)
+    idle_w = sum(heater.idle_w for heater in slow if heater.key not in running)
     chosen = choose(
         slow,
         running,
         most,
         {heater.key: memories.get(heater.key, none).started_at for heater in slow},
-        Need(
-            need.demand_w - idle_w,
-            fast_w,
-            need.error_k,
-            need.heat_loss_w_per_k,
-            need.forbidden,
-            need.dt_s,
-        ),
+        reach.together_w,
+        replace(need, demand_w=need.demand_w - idle_w),
         room.missing_j,
         room.surplus_j,
         now,
     )
+    fast_w = reach.fast_w(chosen.running)
     on = [heater for heater in slow if heater.key in chosen.running]
     for heater, power_w in _slow_watts(plan, on, bounds, memories, said, need, fast_w, favor, now):
         plan.grant(heater, power_w, _why(heater, power_w, bounds, need, plan))
@@ -142,27 +142,67 @@ def allocate(
     return chosen
 
 
-def _first(slow: Sequence[HeaterSeen], running: set[HeaterKey]) -> list[HeaterSeen]:
-    """Put those that run first: a running miner is not starved by one that could start."""
-    return sorted(slow, key=lambda heater: heater.key not in running)
+@dataclass(frozen=True)
+class _Reach:
+    """What heaters could draw at most inside their bounds and circuits."""
 
+    plan: Plan
+    slow: Sequence[HeaterSeen]
+    fast: Sequence[HeaterSeen]
+    bounds: Mapping[HeaterKey, Bound]
 
-def _reach(
-    plan: Plan,
-    order: Sequence[HeaterSeen],
-    bounds: Mapping[HeaterKey, Bound],
-    running: set[HeaterKey],
-) -> dict[HeaterKey, float]:
-    """Return the most each heater could draw if those before it drew their most, too."""
-    books = plan.books.copy()
-    most: dict[HeaterKey, float] = {}
-    for heater in order:
-        starts = heater.pace is Pace.SLOW and heater.key not in running
-        most_w = plan.most_w(heater, bounds[heater.key], books, starts=starts)
-        most[heater.key] = most_w
-        if not starts:
-            books.take(heater.key, plan.extra_w(heater, most_w))
-    return most
+    def each_w(self, running: AbstractSet[HeaterKey]) -> dict[HeaterKey, float]:
+        """Return what each could draw if those that run were at their lowest step."""
+        books = self.plan.books.copy()
+        most: dict[HeaterKey, float] = {}
+        for heater in sorted(self.slow, key=lambda one: one.key not in running):
+            most_w = self.plan.most_w(heater, self.bounds[heater.key], books)
+            most[heater.key] = most_w
+            if heater.key in running and most_w > 0:
+                books.take(heater.key, self.plan.extra_w(heater, heater.min_w))
+        for heater in self.fast:
+            most[heater.key] = self.plan.most_w(heater, self.bounds[heater.key], books)
+        return most
+
+    def together_w(self, running: AbstractSet[HeaterKey]) -> float:
+        """Return what these slow heaters and all fast ones could draw together."""
+        books = self.plan.books.copy()
+        slow_w = self._slow_w(running, books)
+        return slow_w + self._fast_w(books)
+
+    def fast_w(self, running: AbstractSet[HeaterKey]) -> float:
+        """Return what the fast heaters could draw beside these slow ones at their lowest step."""
+        books = self.plan.books.copy()
+        for heater in self.slow:
+            if heater.key in running:
+                books.take(heater.key, self.plan.extra_w(heater, heater.min_w))
+        return self._fast_w(books)
+
+    def _slow_w(self, running: AbstractSet[HeaterKey], books: Books) -> float:
+        on = [heater for heater in self.slow if heater.key in running]
+        for heater in on:
+            books.take(heater.key, self._settled_w(heater, heater.min_w))
+        total_w = 0.0
+        for heater in on:
+            least_w = self._settled_w(heater, heater.min_w)
+            room_w = self.plan.least[heater.key] + least_w + max(0.0, books.room_w(heater.key))
+            most_w = min(self.bounds[heater.key].most_w, within_tolerance_w(room_w))
+            most_w = max(heater.min_w, most_w)
+            books.take(heater.key, self._settled_w(heater, most_w) - least_w)
+            total_w += most_w
+        return total_w
+
+    def _fast_w(self, books: Books) -> float:
+        total_w = 0.0
+        for heater in self.fast:
+            most_w = self.plan.most_w(heater, self.bounds[heater.key], books)
+            books.take(heater.key, self.plan.extra_w(heater, most_w))
+            total_w += max(most_w, heater.idle_w)
+        return total_w
+
+    def _settled_w(self, heater: HeaterSeen, power_w: float) -> float:
+        """Return what it counts once it has booted."""
+        return max(0.0, lease_bound_w(heater, power_w, power_w) - self.plan.least[heater.key])
 
 
 def _slow_watts(
@@ -177,14 +217,7 @@ def _slow_watts(
     now: float,
 ) -> list[tuple[HeaterSeen, float]]:
     """Return the watts of the slow heaters that run: as before, unless they have to move."""
-    books = plan.books.copy()
-    most: dict[HeaterKey, float] = {}
-    for heater in on:
-        starts = said[heater.key] <= 0
-        most_w = plan.most_w(heater, bounds[heater.key], books, starts=starts)
-        most[heater.key] = most_w
-        books.take(heater.key, max(plan.extra_w(heater, heater.min_w), 0.0))
-    before_w = sum(min(said[heater.key], most[heater.key]) for heater in on)
+    before_w = sum(min(said[heater.key], bounds[heater.key].most_w) for heater in on)
     changed_at = max((memories[one.key].said_at for one in on if one.key in memories), default=0.0)
     new = any(said[heater.key] <= 0 for heater in on)
     rest_w = need.demand_w - before_w
@@ -203,7 +236,7 @@ def _slow_watts(
     spare_w = total_w - sum(heater.min_w for heater in on)
     for heater in on:
         books.take(heater.key, -plan.extra_w(heater, heater.min_w))
-        most_w = plan.most_w(heater, bounds[heater.key], books, starts=said[heater.key] <= 0)
+        most_w = plan.most_w(heater, bounds[heater.key], books)
         power_w = min(heater.min_w + max(0.0, spare_w), most_w)
         if most_w > 0:
             power_w = max(power_w, heater.min_w)
@@ -235,7 +268,7 @@ def _trim(
             rest_w -= max(0.0, max(heater.power_w, said[heater.key]) - heater.idle_w)
     for heater in fast:
         bound = bounds[heater.key]
-        most_w = plan.most_w(heater, bound, plan.books, starts=False)
+        most_w = plan.most_w(heater, bound, plan.books)
         least_w = max(0.0, heater.min_w - heater.idle_w)
         was_on = said[heater.key] > 0
         if need.forbidden or most_w <= 0:
@@ -291,8 +324,7 @@ def _why_not(
         return bound.limit
     if need.demand_w <= heater.idle_w:
         return Limit(LimitCode.NO_DEMAND)
-    starts = heater.pace is Pace.SLOW
-    if plan.most_w(heater, bound, plan.books, starts=starts) <= 0:
+    if plan.most_w(heater, bound, plan.books) <= 0:
         return Limit(LimitCode.CIRCUIT, {"circuit": plan.books.tightest(heater.key) or ""})
     if chosen is not None and chosen.waits_s is not None:
         return Limit(LimitCode.PATIENCE, {"remaining_s": chosen.waits_s})

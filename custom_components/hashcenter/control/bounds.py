@@ -5,7 +5,7 @@ for any purpose. A `ceiling` only comes down once the lower watts were measured 
 limit was read back; until then what it may still draw counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..wire.values import Effect
@@ -67,6 +67,22 @@ def ceiling_w(heater: HeaterSeen, memory: HeaterMemory, now: float) -> float:
     if heard and heater.power_w is not None and _follows(heater):
         return max(said_w, measured_w)
     return max(before_w, said_w, measured_w)
+
+
+def booting(
+    heaters: Iterable[HeaterSeen], memories: Mapping[HeaterKey, HeaterMemory], now: float
+) -> frozenset[HeaterKey]:
+    """Return the slow heaters that would start, or are starting, if they got watts."""
+    return frozenset(
+        one.key
+        for one in heaters
+        if one.pace is Pace.SLOW
+        and (
+            one.starting
+            or not one.hashing
+            or (one.key in memories and now < memories[one.key].booting_until)
+        )
+    )
 
 
 def _same(heater: HeaterSeen, memory: HeaterMemory) -> bool:

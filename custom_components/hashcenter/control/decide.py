@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from . import circuits, money, rooms, safety, staging
 from .allocate import Bound, Plan, allocate, ranked
-from .bounds import ceilings, lease_bound_w, unattended_w
+from .bounds import booting, ceilings, lease_bound_w, unattended_w
 from .heaters import bounds_of, caps, floor_cap_w, is_ours, lease_outside, lease_paying, leave_alone
 from .requests import HeaterKey
 from .seen import HeaterSeen, HouseSeen, HvacMode, RoomSeen, by_room
@@ -54,7 +54,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     }
     for key, watts in least.items():
         books.take(key, watts)
-    plan = Plan(books, least)
+    plan = Plan(books, least, boots=booting(seen.heaters, state.heaters, now))
 
     leave_alone(plan, seen)
     lease_outside(plan, seen, bounds, now)
@@ -155,6 +155,7 @@ def _demand(
         delivered_w=delivered_w(heaters),
         gains_w=delivered_w(foreign),
         installed_w=max(1.0, sum(heater.max_w for heater in heaters)),
+        heats=any(heater.hashing for heater in ours),
     )
     memory = rooms.follow(
         memory, room, found, heat, temp_c, safety.outdoor_c(seen), seen.money.peak, now
@@ -189,7 +190,6 @@ def _fill(
     hard = found.limit is not None and found.limit.code is not LimitCode.WINDOW
     need = Need(
         demand_w=memory.demand_w,
-        fast_w=0.0,
         error_k=error_k,
         heat_loss_w_per_k=memory.heat_loss_w_per_k,
         forbidden=hard and not (found.frost or found.blind),

@@ -107,7 +107,7 @@ def lease_outside(
             continue
         stop = _outside_stop(heater, demand, seen)
         bound = bounds[heater.key]
-        most_w = plan.most_w(heater, bound, plan.books, starts=False)
+        most_w = plan.most_w(heater, bound, plan.books)
         if stop is not None:
             plan.grant(heater, 0.0, stop)
         elif demand.power_w > most_w:
@@ -151,8 +151,7 @@ def lease_paying(
         runs = memories[heater.key].said_w > 0 if heater.key in memories else False
         if not money.pays(heater, seen.money) or not _is_cool(heater, seen, verdicts, runs=runs):
             continue
-        slow_start = not runs
-        most_w = plan.most_w(heater, bounds[heater.key], plan.books, starts=slow_start)
+        most_w = plan.most_w(heater, bounds[heater.key], plan.books)
         if most_w > 0:
             net = money.net_per_kwh(heater, seen.money)
             plan.grant(heater, most_w, Limit(LimitCode.PAYS, {"net_price_per_kwh": net or 0.0}))

@@ -43,12 +43,13 @@ class RoomHeat:
     """Measured and possible watts in a room.
 
     `delivered_w` is the 10-minute mean of what heats it, `gains_w` the part of it that nobody here
-    controls; `installed_w` is what its heaters have at most.
+    controls; `installed_w` is what its heaters have at most. `heats`: some of it is asked for.
     """
 
     delivered_w: float
     gains_w: float
     installed_w: float
+    heats: bool = False
 
 
 def target_c(room: RoomSeen, memory: RoomState, peak: PeakEvent | None, dt_s: float) -> float:
@@ -130,10 +131,9 @@ def follow(
     if verdict.limit is not None:
         return _with_demand(memory, 0.0, dt_s, integral_w)
     if not memory.started:
-        controlled_w = heat.delivered_w - heat.gains_w
-        if controlled_w > _FOLLOWED_W:
+        if heat.heats:
             # Bumpless: what is delivered now is what the first decision wants.
-            integral_w = controlled_w - forward_w - gain * error_k
+            integral_w = heat.delivered_w - heat.gains_w - forward_w - gain * error_k
         memory = replace(memory, started=True)
     demand_w = forward_w + gain * error_k + integral_w
     if _follows(demand_w, heat, error_k):

@@ -6,7 +6,7 @@ the room noticeably, three times as much for each start of the last day. A room 
 its target does not wait; a room whose rules forbid heat stops at once.
 """
 
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,9 @@ _MOST_STARTS: Final = 4
 #: Off target by more than this, patience ends.
 _URGENT_K: Final = 0.6
 _LEAST_RUN_S: Final = 900.0
+_WORTH_STARTING_W: Final = 50.0
+
+Capacity = Callable[[frozenset[HeaterKey]], float]
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,9 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Need:
-    """What a room needs now. `error_k` is positive in a cold room; `fast_w` is what trims."""
+    """What a room needs now. `error_k` is positive in a cold room."""
 
     demand_w: float
-    fast_w: float
     error_k: float
     heat_loss_w_per_k: float
     forbidden: bool
@@ -53,30 +55,41 @@ def choose(
     running: AbstractSet[HeaterKey],
     most_w: Mapping[HeaterKey, float],
     started_at: Mapping[HeaterKey, tuple[float, ...]],
+    capacity_w: Capacity,
     need: Need,
     missing_j: float,
     surplus_j: float,
     now: float,
 ) -> Chosen:
-    """Return the set to run. `most_w` is what each could draw now, 0 where it cannot."""
+    """Return the set to run.
+
+    `most_w` is what each could draw at most, 0 where it cannot; `capacity_w` what a set could with
+    the fast heaters together.
+    """
     able = [heater for heater in ranked if most_w[heater.key] >= heater.min_w > 0]
     kept = frozenset(heater.key for heater in able if heater.key in running)
     if need.forbidden:
         return Chosen(frozenset(), 0.0, 0.0)
     wanted_w = max(0.0, need.demand_w)
     lowest_w = sum(heater.min_w for heater in able if heater.key in kept)
-    highest_w = sum(most_w[heater.key] for heater in able if heater.key in kept) + need.fast_w
+    highest_w = capacity_w(kept)
     missing_j = max(0.0, missing_j + (wanted_w - highest_w) * need.dt_s)
     surplus_j = max(0.0, surplus_j + (lowest_w - wanted_w) * need.dt_s)
     if wanted_w > highest_w:
-        return _start(able, kept, started_at, need, missing_j, surplus_j, lowest_w, highest_w, now)
+        idle = [
+            heater
+            for heater in able
+            if heater.key not in kept
+            and capacity_w(kept | {heater.key}) > highest_w + _WORTH_STARTING_W
+        ]
+        return _start(idle, kept, started_at, need, missing_j, surplus_j, lowest_w, highest_w, now)
     if wanted_w < lowest_w:
         return _stop(able, kept, started_at, need, missing_j, surplus_j, lowest_w, now)
     return Chosen(kept, missing_j, surplus_j)
 
 
 def _start(
-    able: Sequence[HeaterSeen],
+    idle: Sequence[HeaterSeen],
     kept: frozenset[HeaterKey],
     started_at: Mapping[HeaterKey, tuple[float, ...]],
     need: Need,
@@ -86,7 +99,6 @@ def _start(
     highest_w: float,
     now: float,
 ) -> Chosen:
-    idle = [heater for heater in able if heater.key not in kept]
     if not idle:
         return Chosen(kept, 0.0, surplus_j)
     fits = [heater for heater in idle if lowest_w + heater.min_w <= need.demand_w]
