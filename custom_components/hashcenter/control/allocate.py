@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..wire.values import Favor
-from . import money
 from .bounds import boot_w, lease_bound_w, within_tolerance_w
 from .circuits import Books
 from .requests import HeaterKey
-from .seen import HeaterSeen, MoneySeen, Pace
+from .seen import HeaterSeen, Pace
 from .slow import Chosen, Need, choose
 from .state import HeaterMemory, RoomState
-from .wanted import Limit, LimitCode
+from .wanted import Limit, LimitCode, Price
 
 #: A slow heater is re-set at most this often, unless it has to come down.
 _HOLD_S: Final = 600.0
@@ -83,13 +82,13 @@ class Plan:
 def ranked(
     heaters: Sequence[HeaterSeen],
     memories: Mapping[HeaterKey, HeaterMemory],
-    prices: MoneySeen,
+    prices: Mapping[HeaterKey, Price],
     favor: Favor,
 ) -> list[HeaterSeen]:
     """Return the heaters, the one worth most per kWh first; equals stay in the house's order."""
 
     def worth(heater: HeaterSeen) -> tuple[int, float]:
-        value = money.work_value_per_kwh(heater, prices) or 0.0
+        value = prices[heater.key].work_value_per_kwh or 0.0
         memory = memories.get(heater.key)
         if memory is not None and memory.said_w > 0:
             value *= _INCUMBENT

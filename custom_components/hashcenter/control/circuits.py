@@ -7,7 +7,7 @@ not wait for a thermostat, so a load that may come is kept free, not reacted to.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from .requests import HeaterKey
@@ -15,6 +15,7 @@ from .seen import CircuitSeen, HeaterSeen
 from .state import CircuitMemory
 
 METER_STALE_S: Final = 120.0
+_NO_LIMIT: Final = float("inf")
 #: A load that the meter showed is expected again for about this long.
 _REMEMBERED_S: Final = 7 * 86_400.0
 
@@ -46,7 +47,7 @@ def remember(
     dt_s = max(0.0, now - memory.at) if memory.at > 0 else 0.0
     peak_w = memory.others_peak_w * max(0.0, 1.0 - dt_s / _REMEMBERED_S)
     measured_w = others_now_w(circuit, heaters_w)
-    return replace(memory, at=now, others_peak_w=max(peak_w, measured_w or 0.0))
+    return CircuitMemory(max(peak_w, measured_w or 0.0), now, memory.started_at)
 
 
 def others_now_w(circuit: CircuitSeen, heaters_w: float) -> float | None:
@@ -70,8 +71,7 @@ class Books:
 
     def room_w(self, key: HeaterKey) -> float:
         """Return what may still be added at the heater; infinite on no circuit."""
-        free_w = [self.free_w[circuit] for circuit in self.chains[key]]
-        return min(free_w) if free_w else float("inf")
+        return min([self.free_w[circuit] for circuit in self.chains[key]], default=_NO_LIMIT)
 
     def tightest(self, key: HeaterKey) -> str | None:
         """Return the circuit that leaves the heater the least."""
@@ -83,8 +83,16 @@ class Books:
             self.free_w[circuit] -= watts
 
 
+def chains(
+    heaters: Iterable[HeaterSeen], circuits: Mapping[str, CircuitSeen]
+) -> dict[HeaterKey, tuple[str, ...]]:
+    """Return each heater's circuit and everything that feeds it."""
+    of_circuit = {name: chain(name, circuits) for name in circuits}
+    return {heater.key: of_circuit.get(heater.circuit or "", ()) for heater in heaters}
+
+
 def opened(
-    heaters: Iterable[HeaterSeen],
+    heater_chains: Mapping[HeaterKey, tuple[str, ...]],
     circuits: Mapping[str, CircuitSeen],
     memories: Mapping[str, CircuitMemory],
 ) -> Books:
@@ -94,8 +102,7 @@ def opened(
         - max(circuit.others_w, memories[name].others_peak_w if name in memories else 0.0)
         for name, circuit in circuits.items()
     }
-    chains = {heater.key: chain(heater.circuit, circuits) for heater in heaters}
-    return Books(free_w, chains)
+    return Books(free_w, heater_chains)
 
 
 def refused(

@@ -27,7 +27,7 @@ from .sharing import rooms_of
 from .slow import Need
 from .state import CircuitMemory, RoomState, State
 from .summary import circuit_wanted, delivered_w, room_wanted
-from .wanted import HouseWanted, LimitCode
+from .wanted import HouseWanted, LimitCode, MoneyWanted
 
 
 def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWanted]:
@@ -35,16 +35,18 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     has_room = rooms_of(seen, state.heaters)
     seen = replace(
         seen,
-        heaters=tuple(replace(one, room=has_room.get(one.key)) for one in seen.heaters),
+        heaters=tuple(_placed(one, has_room.get(one.key)) for one in seen.heaters),
     )
     heaters = {heater.key: heater for heater in seen.heaters}
     breakers = {circuit.id: circuit for circuit in seen.circuits}
-    circuit_memories = _remembered(state, seen, now)
+    chains = circuits.chains(seen.heaters, breakers)
+    circuit_memories = _remembered(state, seen, chains, now)
     most_now = ceilings(heaters, state.heaters, now)
-    books = circuits.opened(seen.heaters, breakers, circuit_memories)
+    books = circuits.opened(chains, breakers, circuit_memories)
     refused = circuits.refused(
         seen.heaters, books, {key: unattended_w(heater) for key, heater in heaters.items()}
     )
+    prices = money.prices(seen.heaters, seen.money)
     bounds = bounds_of(seen, state.heaters, refused, now)
     least = {
         key: lease_bound_w(heater, 0.0, floor_cap_w(heater, seen.favor))
@@ -66,18 +68,22 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
         verdicts[room.id] = found
         if not seen.stop_all:
             memory = _fill(
-                plan, memory, seen, room, found, mine.get(room.id, ()), bounds, state, now
+                plan, memory, seen, room, found, mine.get(room.id, ()), bounds, prices, state, now
             )
         room_memories[room.id] = memory
     lease_paying(plan, seen, bounds, verdicts, state.heaters)
     leases = caps(plan, seen, verdicts)
     leases, started = staging.stage(
-        leases, seen, state.heaters, most_now, breakers, circuit_memories, now
+        leases, seen, chains, state.heaters, most_now, breakers, circuit_memories, now
     )
     for key in started:
         for name in books.chains[key]:
             circuit_memories[name] = replace(circuit_memories[name], started_at=now)
 
+    behind: dict[str, list[HeaterKey]] = {name: [] for name in breakers}
+    for key, chain in chains.items():
+        for name in chain:
+            behind[name].append(key)
     wanted_rooms = {}
     for room in seen.rooms:
         memory, wanted_rooms[room.id] = room_wanted(
@@ -96,11 +102,11 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
         rooms=wanted_rooms,
         circuits={
             name: circuit_wanted(
-                breaker, books, heaters, most_now, circuit_memories[name], refused, leases
+                breaker, behind[name], heaters, most_now, circuit_memories[name], refused, leases
             )
             for name, breaker in breakers.items()
         },
-        money=money.prices(seen.heaters, seen.money),
+        money=prices,
     )
     return (
         State(
@@ -112,19 +118,23 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     )
 
 
-def _remembered(state: State, seen: HouseSeen, now: float) -> dict[str, CircuitMemory]:
+def _placed(heater: HeaterSeen, room: str | None) -> HeaterSeen:
+    return heater if heater.room == room else replace(heater, room=room)
+
+
+def _remembered(
+    state: State, seen: HouseSeen, chains: Mapping[HeaterKey, tuple[str, ...]], now: float
+) -> dict[str, CircuitMemory]:
     """Return what is known of each circuit's other loads, this look included."""
-    breakers = {circuit.id: circuit for circuit in seen.circuits}
-    found = {}
-    for name, breaker in breakers.items():
-        behind_w = sum(
-            heater.power_w or 0.0
-            for heater in seen.heaters
-            if name in circuits.chain(heater.circuit, breakers)
-        )
-        memory = state.circuits.get(name, CircuitMemory())
-        found[name] = circuits.remember(memory, breaker, behind_w, now)
-    return found
+    behind_w = {breaker.id: 0.0 for breaker in seen.circuits}
+    for heater in seen.heaters:
+        for name in chains[heater.key]:
+            behind_w[name] += heater.power_w or 0.0
+    none = CircuitMemory()
+    return {
+        one.id: circuits.remember(state.circuits.get(one.id, none), one, behind_w[one.id], now)
+        for one in seen.circuits
+    }
 
 
 def _coldest_first(seen: HouseSeen, state: State) -> list[RoomSeen]:
@@ -177,6 +187,7 @@ def _fill(
     found: safety.Verdict,
     heaters: tuple[HeaterSeen, ...],
     bounds: Mapping[HeaterKey, Bound],
+    prices: MoneyWanted,
     state: State,
     now: float,
 ) -> RoomState:
@@ -195,7 +206,7 @@ def _fill(
         forbidden=hard and not (found.frost or found.blind),
         dt_s=min(max(0.0, dt_s), rooms.LONGEST_STEP_S),
     )
-    order = ranked(mine, state.heaters, seen.money, seen.favor)
+    order = ranked(mine, state.heaters, prices.heaters, seen.favor)
     chosen = allocate(plan, order, bounds, state.heaters, memory, need, seen.favor, now)
     for heater in mine:
         able = bounds[heater.key].most_w >= heater.min_w

@@ -59,7 +59,7 @@ def bounds_of(
     found: dict[HeaterKey, Bound] = {}
     for heater in seen.heaters:
         memory = memories.get(heater.key, none)
-        room = seen.room(heater.room) if heater.room else None
+        room = seen.rooms_by_id.get(heater.room)
         if not is_ours(heater, seen):
             bound = Bound(0.0, why_not_ours(heater, seen))
         elif heater.circuit in tripped:
@@ -120,7 +120,7 @@ def lease_outside(
 
 
 def _outside_stop(heater: HeaterSeen, demand: OutsideDemand, seen: HouseSeen) -> Limit | None:
-    room = seen.room(heater.room) if heater.room else None
+    room = seen.rooms_by_id.get(heater.room)
     temp_c = room.thermometer.temp_c if room else None
     if room is not None and temp_c is not None and temp_c > room.high_c:
         return Limit(LimitCode.HIGH_LIMIT, {"temp_c": temp_c, "limit_c": room.high_c})
@@ -161,7 +161,7 @@ def _is_cool(
     heater: HeaterSeen, seen: HouseSeen, verdicts: Mapping[str, Verdict], *, runs: bool
 ) -> bool:
     """Return whether the heat bothers nobody: outdoors, or in a room under its ceiling."""
-    room = seen.room(heater.room) if heater.room else None
+    room = seen.rooms_by_id.get(heater.room)
     if room is None:
         return True
     found, temp_c = verdicts[room.id], room.thermometer.temp_c
@@ -200,7 +200,7 @@ def _cap_w(
     seen: HouseSeen,
     verdicts: Mapping[str, Verdict],
 ) -> float | None:
-    room = seen.room(heater.room) if heater.room else None
+    room = seen.rooms_by_id.get(heater.room)
     cap_w: float | None = None
     if plan.books.chains[heater.key]:
         bound_w = plan.least[heater.key] + plan.extra_w(heater, power_w)
@@ -218,7 +218,7 @@ def _cap_w(
 
 def _nobody_asks(heater: HeaterSeen, seen: HouseSeen, limit: Limit) -> bool:
     """Return whether the heater is the owner's again: no room of it is heated."""
-    room = seen.room(heater.room) if heater.room else None
+    room = seen.rooms_by_id.get(heater.room)
     if limit.code in (LimitCode.TRIPPED, LimitCode.UNATTENDED, LimitCode.HIGH_LIMIT):
         return False
     return room is None or room.mode is HvacMode.OFF

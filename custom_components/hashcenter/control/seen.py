@@ -8,6 +8,7 @@ since something was last said. What is not known is None, never 0.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from ..wire.values import Effect, Favor
 from .requests import HeaterKey
@@ -217,15 +218,16 @@ class HouseSeen:
     favor: Favor = Favor.BALANCED
     stop_all: bool = False
 
-    def room(self, room_id: str) -> RoomSeen | None:
-        """Return the room, None if there is none of that id."""
-        return next((room for room in self.rooms if room.id == room_id), None)
+    @cached_property
+    def rooms_by_id(self) -> Mapping[str | None, RoomSeen]:
+        """The rooms by their ids."""
+        return {room.id: room for room in self.rooms}
 
 
 def by_room(heaters: tuple[HeaterSeen, ...]) -> Mapping[str, tuple[HeaterSeen, ...]]:
     """Return the heaters of each room that has any, in their order."""
-    rooms: dict[str, tuple[HeaterSeen, ...]] = {}
+    rooms: dict[str, list[HeaterSeen]] = {}
     for heater in heaters:
         if heater.room is not None:
-            rooms[heater.room] = (*rooms.get(heater.room, ()), heater)
-    return rooms
+            rooms.setdefault(heater.room, []).append(heater)
+    return {room: tuple(mine) for room, mine in rooms.items()}

@@ -28,6 +28,7 @@ _BARRED_S: Final = 3_600.0
 def stage(
     leases: Mapping[HeaterKey, HeaterWanted],
     seen: HouseSeen,
+    chains: Mapping[HeaterKey, tuple[str, ...]],
     memories: Mapping[HeaterKey, HeaterMemory],
     most_now: Mapping[HeaterKey, float],
     breakers: Mapping[str, CircuitSeen],
@@ -35,7 +36,7 @@ def stage(
     now: float,
 ) -> tuple[dict[HeaterKey, HeaterWanted], list[HeaterKey]]:
     """Return the leases that can be given now, and which slow heaters they start."""
-    books = circuits.opened(seen.heaters, breakers, circuit_memories)
+    books = circuits.opened(chains, breakers, circuit_memories)
     for key, watts in most_now.items():
         books.take(key, watts)
     stale = {name for name, breaker in breakers.items() if circuits.is_stale(breaker)}
@@ -130,26 +131,24 @@ def memories(
     found: dict[HeaterKey, HeaterMemory] = {}
     for key, want in leases.items():
         heater, memory = heaters[key], before.get(key, none)
-        memory = replace(
-            memory,
+        said = want.do is not Do.NOTHING
+        started_at = memory.started_at
+        if started_at and now - started_at[0] >= _DAY_S:
+            started_at = tuple(at for at in started_at if now - at < _DAY_S)
+        booting_until = memory.booting_until
+        if said and _is_start(heater, want, memory):
+            started_at = (*started_at, now)
+            booting_until = now + max(_LEAST_BOOT_S, heater.settle_s)
+        changed = said and abs(want.power_w - memory.said_w) > 1.0
+        barred = has_no_effect(heater, memory)
+        found[key] = HeaterMemory(
             ceiling_w=most_now[key],
+            said_w=want.power_w if said else memory.said_w,
+            said_cap_w=want.cap_w if said else memory.said_cap_w,
+            said_at=now if changed else memory.said_at,
+            started_at=started_at,
+            booting_until=booting_until,
+            barred_until=now + _BARRED_S if barred else memory.barred_until,
             room=heater.room,
-            started_at=tuple(at for at in memory.started_at if 0 <= now - at < _DAY_S),
         )
-        if has_no_effect(heater, memory):
-            memory = replace(memory, barred_until=now + _BARRED_S)
-        if want.do is not Do.NOTHING:
-            if _is_start(heater, want, memory):
-                boots_until = now + max(_LEAST_BOOT_S, heater.settle_s)
-                memory = replace(
-                    memory, started_at=(*memory.started_at, now), booting_until=boots_until
-                )
-            changed = abs(want.power_w - memory.said_w) > 1.0
-            memory = replace(
-                memory,
-                said_w=want.power_w,
-                said_cap_w=want.cap_w,
-                said_at=now if changed else memory.said_at,
-            )
-        found[key] = memory
     return found

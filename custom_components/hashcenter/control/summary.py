@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from . import backup, circuits
 from .allocate import Bound
-from .circuits import Books
 from .requests import HeaterKey
 from .safety import Verdict
 from .seen import CircuitSeen, HeaterSeen, HouseSeen, HvacMode, RoomSeen
@@ -108,7 +107,7 @@ def _binding(
 
 def circuit_wanted(
     circuit: CircuitSeen,
-    books: Books,
+    behind: Sequence[HeaterKey],
     heaters: Mapping[HeaterKey, HeaterSeen],
     most_now: Mapping[HeaterKey, float],
     memory: CircuitMemory,
@@ -116,7 +115,6 @@ def circuit_wanted(
     leases: Mapping[HeaterKey, HeaterWanted],
 ) -> CircuitWanted:
     """Return the circuit's books as they are shown."""
-    behind = [key for key, chain in books.chains.items() if circuit.id in chain]
     measured = [heaters[key].power_w for key in behind]
     heaters_w = sum(watts for watts in measured if watts is not None)
     now_w = circuits.others_now_w(circuit, heaters_w)
