@@ -121,9 +121,9 @@ class Nodes:
 
     def __init__(self, made_of: NodesOf, step_s: float = 60.0) -> None:
         self._of, self._step_s = made_of, step_s
-        self._rates = made_of.capacity / step_s
+        self._rates: NDArray[np.float64] = made_of.capacity / step_s
         self._inverse: dict[bool, NDArray[np.float64]] = {}
-        self._temps = np.full(made_of.capacity.size, 20.0)
+        self._temps: NDArray[np.float64] = np.full(made_of.capacity.size, 20.0)
         self._free = self._temps
         self._gain = self._temps
         self._gains: dict[bool, NDArray[np.float64]] = {}
@@ -157,7 +157,7 @@ class Nodes:
             matrix = of.static + np.diag(self._rates)
             if window_open:
                 matrix[of.air, of.air] += of.window_w_per_k
-            self._inverse[window_open] = np.linalg.inv(matrix)
+            self._inverse[window_open] = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
             self._gains[window_open] = self._inverse[window_open] @ of.heat
         hour = minute // 60
         right = self._rates * self._temps + of.constant[:, hour]

@@ -65,7 +65,7 @@ TPI_DEFAULTS: Final = (0.6, 0.01, 5)
 TPI_SWEPT: Final = tuple(
     (internal, external, cycle)
     for internal in (0.3, 0.6, 1.0)
-    for external in (0.01, 0.02, 0.03)
+    for external in (0.01, 0.025)
     for cycle in (10, 30)
 )
 

@@ -76,11 +76,9 @@ def _tracking(house: HouseOf, course: Course) -> tuple[float, float]:
     total = float(demand.sum())
     if total <= 0:
         return 0.0, 0.0
-    idle_w = sum(one.idle_w for one in (*house.gpus, *house.asics))
     reachable = np.minimum(demand, house.installed_w)
     reachable = np.where(reachable < house.smallest_w, 0.0, reachable)
     unmet = float((demand - reachable).sum())
     counted = reachable > 0
     error = float(np.abs(delivered - reachable)[counted].sum())
-    del idle_w
     return 100.0 * error / total, 100.0 * unmet / total

@@ -68,14 +68,19 @@ class HouseOf:
     tight: bool
 
     @property
+    def heaters(self) -> list[GpuOf | AsicOf]:
+        """What heats it."""
+        return [*self.gpus, *self.asics]
+
+    @property
     def installed_w(self) -> float:
         """What the heaters draw at most."""
-        return sum(one.max_w for one in (*self.gpus, *self.asics))
+        return sum(one.max_w for one in self.heaters)
 
     @property
     def smallest_w(self) -> float:
         """The smallest step above nothing."""
-        return min(one.min_w for one in (*self.gpus, *self.asics))
+        return min(one.min_w for one in self.heaters)
 
     def target_c(self, minute: int) -> float:
         """Return the target: warm from 5 to 23 h, set back at night."""
@@ -102,7 +107,7 @@ def house(number: int, seed: int, days: int) -> HouseOf:
     sky = weather(rng, days, sunny=sunny)
     gpus = [_gpu(rng, index, days) for index in range(int(rng.integers(1, 3)))]
     asics = [_asic(rng, index) for index in range(int(rng.integers(0, 4)))]
-    installed_w = sum(one.max_w for one in (*gpus, *asics))
+    installed_w = sum(one.max_w for one in gpus) + sum(one.max_w for one in asics)
     loss = installed_w / (_DESIGN_K * rng.uniform(0.8, 2.0))
     building = _building(rng, loss)
     # What the target takes, to know when a breaker binds.
@@ -124,8 +129,8 @@ def house(number: int, seed: int, days: int) -> HouseOf:
         cuts=tuple(_spans(rng, days, per_day=1.0 / days, shortest=5, longest=30)),
         restarts=tuple(_spans(rng, days, per_day=2.0 / days, shortest=2, longest=4)),
         silences=tuple(
-            (one.name, start, end)
-            for one in (*gpus, *asics)
+            (name, start, end)
+            for name in [*(one.name for one in gpus), *(one.name for one in asics)]
             for start, end in _spans(rng, days, per_day=1.0 / days, shortest=3, longest=40)
         ),
         sunny=sunny,
@@ -233,19 +238,15 @@ def _wiring(
         quiet_w = sum(one.min_w * 1.05 + 60.0 for one in gpus) + 65.0 * len(asics)
         heat_w = max(fills_w * 1.06, peaks_w + quiet_w)
         breaker = BreakerOf("c0", (heat_w + kettle_w) / (_VOLTS * _SHARE), "main", kettle_w)
-        asics = [_with(one, circuit="c0", stored_w=0.0) for one in asics]
-        return [_with(one, circuit="c0") for one in gpus], asics, [main, breaker], loads
+        asics = [replace(one, circuit="c0", stored_w=0.0) for one in asics]
+        return [replace(one, circuit="c0") for one in gpus], asics, [main, breaker], loads
     breakers = [main, BreakerOf("c0", 32.0, "main", kettle_w)]
-    gpus = [_with(one, circuit="c0") for one in gpus]
+    gpus = [replace(one, circuit="c0") for one in gpus]
     for index, one in enumerate(asics):
         name = f"c{index + 1}"
         breakers.append(BreakerOf(name, 20.0 if one.max_w < 3200.0 else 25.0, "main", 0.0))
-        asics[index] = _with(one, circuit=name)
+        asics[index] = replace(one, circuit=name)
     return gpus, asics, breakers, loads
-
-
-def _with[DeviceT: (GpuOf, AsicOf)](device: DeviceT, **changes: object) -> DeviceT:
-    return replace(device, **changes)  # type: ignore[arg-type]
 
 
 def _thermometer(rng: np.random.Generator, days: int) -> ThermometerOf:

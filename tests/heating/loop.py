@@ -123,7 +123,8 @@ def run(
                 ours.restart()
             away = False
             asked = controller.ask(look)
-            for one in (*gpus, *asics):
+            devices: list[Gpu | Asic] = [*gpus, *asics]
+            for one in devices:
                 if one.of.name in asked and one.of.name not in offline:
                     one.ask(*asked[one.of.name], minute)
         total = np.zeros(60)
@@ -160,8 +161,8 @@ def run(
 def _chains(house: HouseOf) -> dict[str, tuple[str, ...]]:
     parents = {one.name: one.parent for one in house.breakers}
     found = {}
-    for name in parents:
-        chain, parent = [name], parents[name]
+    for name, feeds in parents.items():
+        chain, parent = [name], feeds
         while parent is not None:
             chain.append(parent)
             parent = parents[parent]

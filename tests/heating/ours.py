@@ -57,7 +57,8 @@ class Hashcenter:
 
     def measure(self) -> None:
         """Take the minute's mean of every heater; called once a minute."""
-        for one in (*self._gpus, *self._asics):
+        devices: list[Gpu | Asic] = [*self._gpus, *self._asics]
+        for one in devices:
             self._means.setdefault(one.of.name, deque(maxlen=10)).append(one.minute_mean_w)
 
     def ask(self, look: Look) -> Asked:

@@ -73,14 +73,14 @@ class Gpu:
         self.power_w = of.idle_w
         self.asked_w = 0.0
         self.cap_w: float | None = None
-        self._enforced = (0.0, None)
+        self._enforced_w: float | None = None
         self.booting_s = 0.0
         self.minute_mean_w = of.idle_w
 
     @property
     def enforced_w(self) -> float:
         """The limit as it was read back."""
-        cap_w = self._enforced[1]
+        cap_w = self._enforced_w
         return self.of.max_w if cap_w is None else min(cap_w, self.of.max_w)
 
     @property
@@ -122,7 +122,7 @@ class Gpu:
             target = max(cap_w * of.draw_share, of.idle_w)
         later = np.maximum(_S - of.delay_s, 0.0)
         draw = target + (before - target) * np.exp(-later / 3.0)
-        self._enforced = (self.asked_w, self.cap_w)
+        self._enforced_w = self.cap_w
         start = (minute * 61) % 4000
         noise = 1.0 + np.minimum(self._noise[start : start + 60], 0.012)
         draw *= noise
