@@ -5,6 +5,7 @@ Everything follows from the seed. Heaters come first, then a building whose desi
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -91,13 +92,14 @@ class HouseOf:
         """Return whether errors count: from 7 to 23 h, two hours after the set-back's end."""
         return (minute % MINUTES_PER_DAY) / 60.0 >= 7.0 and self.target_c(minute) == self.day_c
 
-    def others_w(self, breaker: str, minute: int) -> float:
-        """Return what people have switched on behind the breaker in this minute."""
-        return sum(
-            watts
-            for name, start, end, watts in self.loads
-            if name == breaker and start <= minute < end
-        )
+    @cached_property
+    def others_w(self) -> dict[str, list[float]]:
+        """What people have switched on right behind each breaker, by the minute."""
+        found = {one.name: [0.0] * (self.days * MINUTES_PER_DAY) for one in self.breakers}
+        for name, start, end, watts in self.loads:
+            for minute in range(start, min(end, self.days * MINUTES_PER_DAY)):
+                found[name][minute] += watts
+        return found
 
 
 def house(number: int, seed: int, days: int) -> HouseOf:

@@ -106,7 +106,9 @@ def run(
     away = False
     for minute in range(first, minutes):
         mains = not _inside(house.cuts, minute)
-        others = {name: house.others_w(name, minute) if mains else 0.0 for name in limits}
+        others = {
+            name: by_minute[minute] if mains else 0.0 for name, by_minute in house.others_w.items()
+        }
         value_c, age_s = sensor.read(minute, building.room_c)
         offline = frozenset(name for name, start, end in house.silences if start <= minute < end)
         outdoor_c = float(house.weather.outdoor_c[minute])
@@ -115,7 +117,7 @@ def run(
         if ours is not None:
             ours.measure()
             ours.offline = offline
-            ours.meters = _meters(house, others, minute, chains)
+            ours.meters = _meters(house, minute, chains)
         if not mains or _inside(house.restarts, minute):
             away = True
         else:
@@ -142,10 +144,9 @@ def run(
             total += draw
             for name in chains[miner.of.circuit]:
                 loads[name] += draw
-        over = np.zeros(60, dtype=np.bool_)
-        for name, load in loads.items():
-            over |= load > limits[name]
-        violation_s += int(over.sum())
+        above = [load > limits[name] for name, load in loads.items() if load.max() > limits[name]]
+        if above:
+            violation_s += int(np.logical_or.reduce(above).sum())
         mean_w = float(total.mean())
         building.prepare(minute, window_open=is_open)
         building.step(mean_w)
@@ -171,7 +172,7 @@ def _chains(house: HouseOf) -> dict[str, tuple[str, ...]]:
 
 
 def _meters(
-    house: HouseOf, others: dict[str, float], minute: int, chains: dict[str, tuple[str, ...]]
+    house: HouseOf, minute: int, chains: dict[str, tuple[str, ...]]
 ) -> dict[str, tuple[float, float]]:
     """Return (watts, age) of the meter on what people switch on; silent 20 minutes a day."""
     silent_s = (minute % MINUTES_PER_DAY - 600) * 60.0
@@ -179,6 +180,6 @@ def _meters(
     # What came on in this minute is not seen yet.
     before = max(0, minute - 1)
     return {
-        name: (sum(house.others_w(one, before) for one in chains if name in chains[one]), age_s)
-        for name in others
+        name: (sum(house.others_w[one][before] for one in chains if name in chains[one]), age_s)
+        for name in chains
     }

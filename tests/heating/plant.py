@@ -69,7 +69,9 @@ class Gpu:
 
     def __init__(self, of: GpuOf, rng: np.random.Generator) -> None:
         self.of = of
-        self._noise = rng.normal(0.0, 0.004, 4096)
+        self._noise = 1.0 + np.minimum(rng.normal(0.0, 0.004, 4096), 0.012)
+        self._asked_in = {one for start, end in of.questions for one in range(start, end)}
+        self._later = np.exp(-np.maximum(_S - of.delay_s, 0.0) / 3.0)
         self.power_w = of.idle_w
         self.asked_w = 0.0
         self.cap_w: float | None = None
@@ -94,7 +96,7 @@ class Gpu:
 
     def questions(self, minute: int) -> bool:
         """Return whether somebody asks in this minute."""
-        return any(start <= minute < end for start, end in self.of.questions)
+        return minute in self._asked_in
 
     def cut(self) -> None:
         """Lose the mains."""
@@ -120,12 +122,10 @@ class Gpu:
             target = min(self.asked_w, of.max_w) * of.draw_share
         if self.questions(minute):
             target = max(cap_w * of.draw_share, of.idle_w)
-        later = np.maximum(_S - of.delay_s, 0.0)
-        draw = target + (before - target) * np.exp(-later / 3.0)
+        draw: Seconds = target + (before - target) * self._later
         self._enforced_w = self.cap_w
         start = (minute * 61) % 4000
-        noise = 1.0 + np.minimum(self._noise[start : start + 60], 0.012)
-        draw *= noise
+        draw *= self._noise[start : start + 60]
         self.power_w = float(draw[-1])
         self.minute_mean_w = float(draw.mean())
         return draw
@@ -136,7 +136,7 @@ class Asic:
 
     def __init__(self, of: AsicOf, rng: np.random.Generator) -> None:
         self.of = of
-        self._noise = rng.normal(0.0, 0.004, 4096)
+        self._noise = 1.0 + np.minimum(rng.normal(0.0, 0.004, 4096), 0.012)
         self._chance = rng
         self.phase = "asleep"
         self.power_w = of.idle_w
@@ -200,7 +200,7 @@ class Asic:
                 self.rests_until = minute * 60.0 + of.rest_s
         draw[at:] = self._go_on(60 - at)
         start = (minute * 59) % 4000
-        draw *= 1.0 + np.minimum(self._noise[start : start + 60], 0.012)
+        draw *= self._noise[start : start + 60]
         self.power_w = float(draw[-1])
         self.minute_mean_w = float(draw.mean())
         return draw
