@@ -19,6 +19,9 @@ from .weather import MINUTES_PER_DAY
 
 #: A meter speaks this long after the load, and is silent for minutes now and then.
 _METER_DELAY_S = 15.0
+#: The two ends of a lease (wire rule 2), in minutes.
+_TTL_MIN = 5
+_COAST_MIN = 35
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ def run(
     rng = np.random.default_rng([house.number, 11])
     gpus = [Gpu(of, rng) for of in house.gpus]
     asics = [Asic(of, rng) for of in house.asics]
+    devices: list[Gpu | Asic] = [*gpus, *asics]
     controller = controller_of(gpus, asics)
     ours = controller if isinstance(controller, Hashcenter) else None
     minutes = house.days * MINUTES_PER_DAY if last is None else last
@@ -125,24 +129,19 @@ def run(
                 ours.restart()
             away = False
             asked = controller.ask(look)
-            devices: list[Gpu | Asic] = [*gpus, *asics]
             for one in devices:
                 if one.of.name in asked and one.of.name not in offline:
                     one.ask(*asked[one.of.name], minute)
+        _expire(house, devices, minute)
         total = np.zeros(60)
         loads = {name: np.full(60, float(others[name])) for name in limits}
         for name, parent in ((one.name, one.parent) for one in house.breakers):
             if parent is not None:
                 loads[parent] = loads[parent] + others[name]
-        for device in gpus:
-            draw = device.seconds(minute, mains=mains)
+        for one in devices:
+            draw = one.seconds(minute, mains=mains)
             total += draw
-            for name in chains[device.of.circuit]:
-                loads[name] += draw
-        for miner in asics:
-            draw = miner.seconds(minute, mains=mains, heard=miner.of.name not in offline)
-            total += draw
-            for name in chains[miner.of.circuit]:
+            for name in chains[one.of.circuit]:
                 loads[name] += draw
         above = [load > limits[name] for name, load in loads.items() if load.max() > limits[name]]
         if above:
@@ -157,6 +156,18 @@ def run(
     return Course(
         room_c, heating_w, demand_w, tuple(one.starts for one in asics), violation_s, binding
     )
+
+
+def _expire(house: HouseOf, devices: list[Gpu | Asic], minute: int) -> None:
+    """Let leases end that nobody could renew: first to the lowest step, then to nothing."""
+    for device in devices:
+        of = device.of
+        for name, start, end in house.silences:
+            if name == of.name and start <= minute < end:
+                if minute - start == _COAST_MIN:
+                    device.ask(0.0, device.cap_w, minute)
+                elif minute - start == _TTL_MIN and device.asked_w > of.min_w:
+                    device.ask(of.min_w, device.cap_w, minute)
 
 
 def _chains(house: HouseOf) -> dict[str, tuple[str, ...]]:

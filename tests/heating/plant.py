@@ -141,6 +141,7 @@ class Asic:
         self.phase = "asleep"
         self.power_w = of.idle_w
         self.asked_w = 0.0
+        self.cap_w: float | None = None
         self.setting_w = of.stored_w
         self.boots_s = 0.0
         self.rests_until = -1e9
@@ -172,8 +173,8 @@ class Asic:
             self.phase = "cut"
         self.power_w, self.leased = 0.0, False
 
-    def seconds(self, minute: int, *, mains: bool, heard: bool = True) -> Seconds:
-        """Return the draw in each second of this minute. `heard` is whether its rig talks to it."""
+    def seconds(self, minute: int, *, mains: bool) -> Seconds:
+        """Return the draw in each second of this minute."""
         of = self.of
         if not mains:
             self.cut()
@@ -188,7 +189,7 @@ class Asic:
         deaf = minute < self.deaf_until
         draw = np.empty(60)
         at = 0
-        if heard and self.leased and not deaf:
+        if self.leased and not deaf:
             at = of.delay_s
             draw[:at] = self._go_on(at)
             if self.asked_w > 0:
