@@ -50,8 +50,13 @@ def figures(house: HouseOf, course: Course, ideal: Course) -> Figures:
         asic_starts_per_day_worst=max(course.starts, default=0) / days,
         circuit_violation_s_max=float(course.violation_s),
         energy_vs_ideal_percent=100.0 * (energy_kwh / ideal_kwh - 1.0) if ideal_kwh else 0.0,
-        net_cost_per_day=energy_kwh * _PRICE_PER_KWH / days,
+        net_cost_per_day=(energy_kwh * _PRICE_PER_KWH - _earned(house, course)) / days,
     )
+
+
+def _earned(house: HouseOf, course: Course) -> float:
+    """Return what hashing earned; the ideal is a plain heater and earns nothing."""
+    return sum(course.energy_kwh.get(one.name, 0.0) * one.value_per_kwh for one in house.heaters)
 
 
 def _errors(

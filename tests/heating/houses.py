@@ -158,7 +158,7 @@ def _gpu(rng: np.random.Generator, index: int, days: int) -> GpuOf:
         circuit="",
         questions=tuple(questions),
         delay_s=int(rng.integers(1, 5)),
-        price_value=0.05,
+        value_per_kwh=0.05,
     )
 
 
@@ -179,7 +179,7 @@ def _asic(rng: np.random.Generator, index: int) -> AsicOf:
         w_per_s=float(rng.uniform(4.0, 15.0)),
         delay_s=int(rng.integers(3, 25)),
         ignores_off=float(rng.choice([0.0, 0.0, 0.2])),
-        price_value=(0.02, 0.08, 0.05, 0.08)[kind],
+        value_per_kwh=(0.02, 0.08, 0.05, 0.08)[kind],
     )
 
 

@@ -4,8 +4,8 @@ Per minute: sensors are read, the controller asks, every device draws for 60 sec
 checked second by second, and the building takes the minute's mean watts.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,8 @@ class Course:
     starts: tuple[int, ...]
     violation_s: int
     binding: NDArray[np.bool_]
-    decide_s: float = 0.0
+    #: What each heater drew, in kWh.
+    energy_kwh: Mapping[str, float] = field(default_factory=dict)
 
 
 class Sensor:
@@ -107,6 +108,7 @@ def run(
     room_c, heating_w, demand_w = (np.zeros(minutes) for _ in range(3))
     binding = np.zeros(minutes, dtype=np.bool_)
     violation_s = 0
+    energy_kwh = {one.of.name: 0.0 for one in devices}
     away = False
     for minute in range(first, minutes):
         mains = not _inside(house.cuts, minute)
@@ -140,6 +142,7 @@ def run(
                 loads[parent] = loads[parent] + others[name]
         for one in devices:
             draw = one.seconds(minute, mains=mains)
+            energy_kwh[one.of.name] += one.minute_mean_w / 60_000.0
             total += draw
             for name in chains[one.of.circuit]:
                 loads[name] += draw
@@ -153,9 +156,8 @@ def run(
         demand_w[minute] = controller.demand_w
         if ours is not None and ours.wanted is not None:
             binding[minute] = any(one.binds for one in ours.wanted.circuits.values())
-    return Course(
-        room_c, heating_w, demand_w, tuple(one.starts for one in asics), violation_s, binding
-    )
+    starts = tuple(one.starts for one in asics)
+    return Course(room_c, heating_w, demand_w, starts, violation_s, binding, energy_kwh)
 
 
 def _expire(house: HouseOf, devices: list[Gpu | Asic], minute: int) -> None:

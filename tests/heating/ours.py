@@ -156,7 +156,7 @@ class Hashcenter:
             questions=int(one.questions(minute)),
             effect=self._effect(one, minute),
             lease=self._lease(of.name),
-            hash_value_per_kwh=of.price_value,
+            hash_value_per_kwh=of.value_per_kwh,
         )
 
     def _asic(self, one: Asic, minute: int) -> HeaterSeen:
@@ -185,5 +185,5 @@ class Hashcenter:
             starting=one.phase == "booting",
             effect=self._effect(one, minute),
             lease=self._lease(of.name) if one.leased else None,
-            hash_value_per_kwh=of.price_value,
+            hash_value_per_kwh=of.value_per_kwh,
         )

@@ -27,7 +27,7 @@ class GpuOf:
     circuit: str
     questions: tuple[tuple[int, int], ...]
     delay_s: int
-    price_value: float = 0.0
+    value_per_kwh: float = 0.0
     boot_s: float = 100.0
 
     @property
@@ -53,7 +53,7 @@ class AsicOf:
     w_per_s: float
     delay_s: int
     ignores_off: float
-    price_value: float = 0.0
+    value_per_kwh: float = 0.0
     rest_s: float = 600.0
 
     @property
