@@ -110,7 +110,7 @@ def house(number: int, seed: int, days: int) -> HouseOf:
     gpus = [_gpu(rng, index, days) for index in range(int(rng.integers(1, 3)))]
     asics = [_asic(rng, index) for index in range(int(rng.integers(0, 4)))]
     installed_w = sum(one.max_w for one in gpus) + sum(one.max_w for one in asics)
-    loss = installed_w / (_DESIGN_K * rng.uniform(0.8, 2.0))
+    loss = installed_w / (_DESIGN_K * rng.uniform(0.8, 1.3 if tight else 2.0))
     building = _building(rng, loss)
     # What the target takes, to know when a breaker binds.
     need_w = loss * (21.0 - sky.outdoor_c) - building.gains_w
@@ -235,12 +235,16 @@ def _wiring(
     ]
     main = BreakerOf("main", 100.0, None, dryer_w)
     if tight:
-        peaks_w = max([0.0, *(one.peak_w for one in asics)])
-        fills_w = float(np.quantile(np.clip(need_w, 0.0, None), rng.uniform(0.70, 0.80)))
+        least_w = max([0.0, *(one.min_w for one in asics)])
+        fills_w = float(np.quantile(np.clip(need_w, 0.0, None), rng.uniform(0.72, 0.85)))
         quiet_w = sum(one.min_w * 1.05 + 60.0 for one in gpus) + 65.0 * len(asics)
-        heat_w = max(fills_w * 1.06, peaks_w + quiet_w)
+        heat_w = max(fills_w * 1.06, least_w + quiet_w)
         breaker = BreakerOf("c0", (heat_w + kettle_w) / (_VOLTS * _SHARE), "main", kettle_w)
-        asics = [replace(one, circuit="c0", stored_w=0.0) for one in asics]
+        # A peak that never fits would leave a miner off for good.
+        asics = [
+            replace(one, circuit="c0", stored_w=0.0, peak_w=min(one.peak_w, heat_w - quiet_w))
+            for one in asics
+        ]
         return [replace(one, circuit="c0") for one in gpus], asics, [main, breaker], loads
     breakers = [main, BreakerOf("c0", 32.0, "main", kettle_w)]
     gpus = [replace(one, circuit="c0") for one in gpus]

@@ -134,10 +134,11 @@ def allocate(
     on = [heater for heater in slow if heater.key in chosen.running]
     for heater, power_w in _slow_watts(plan, on, bounds, memories, said, need, fast_w, favor, now):
         plan.grant(heater, power_w, _why(heater, power_w, bounds, need, plan))
-    for heater in slow:
-        if heater.key not in chosen.running:
-            plan.grant(heater, 0.0, _why_not(heater, bounds, need, chosen, plan))
-    _trim(plan, on, fast, bounds, said, need, [one for one in slow if one not in on])
+    off = [heater for heater in slow if heater.key not in chosen.running]
+    _trim(plan, on, fast, bounds, said, need, chosen, off)
+    left_w = need.demand_w - reach.together_w(chosen.running)
+    for heater in off:
+        plan.grant(heater, 0.0, _why_not(heater, bounds, left_w, chosen, plan))
     return chosen
 
 
@@ -256,6 +257,7 @@ def _trim(
     bounds: Mapping[HeaterKey, Bound],
     said: Mapping[HeaterKey, float],
     need: Need,
+    chosen: Chosen,
     off: Sequence[HeaterSeen],
 ) -> None:
     """Give the fast heaters what the slow ones do not deliver now."""
@@ -283,7 +285,7 @@ def _trim(
         limit = (
             _why(heater, power_w, bounds, need, plan)
             if power_w > 0
-            else _why_not(heater, bounds, need, None, plan)
+            else _why_not(heater, bounds, rest_w, chosen, plan)
         )
         plan.grant(heater, power_w, limit)
 
@@ -313,20 +315,18 @@ def _why(
 def _why_not(
     heater: HeaterSeen,
     bounds: Mapping[HeaterKey, Bound],
-    need: Need,
-    chosen: Chosen | None,
+    rest_w: float,
+    chosen: Chosen,
     plan: Plan,
 ) -> Limit:
-    """Return the limit of a heater that gets nothing."""
+    """Return the limit of a heater that gets nothing; `rest_w` is what the others leave undone."""
     bound = bounds[heater.key]
     if bound.most_w < heater.min_w:
         return bound.limit
-    if need.demand_w <= heater.idle_w:
+    if heater.pace is Pace.SLOW and chosen.waits_s is not None:
+        return Limit(LimitCode.PATIENCE, {"remaining_s": chosen.waits_s})
+    if rest_w <= _LEAST_CHANGE_W:
         return Limit(LimitCode.NO_DEMAND)
     if plan.most_w(heater, bound, plan.books) <= 0:
         return Limit(LimitCode.CIRCUIT, {"circuit": plan.books.tightest(heater.key) or ""})
-    if chosen is not None and chosen.waits_s is not None:
-        return Limit(LimitCode.PATIENCE, {"remaining_s": chosen.waits_s})
-    if need.demand_w < heater.min_w:
-        return Limit(LimitCode.BELOW_STEP, {"power_w": need.demand_w, "min_w": heater.min_w})
-    return Limit(LimitCode.NO_DEMAND)
+    return Limit(LimitCode.BELOW_STEP, {"power_w": max(0.0, rest_w), "min_w": heater.min_w})

@@ -57,7 +57,7 @@ def ceiling_w(heater: HeaterSeen, memory: HeaterMemory, now: float) -> float:
     if heater.lease is None:
         # Nobody's lease: the owner's safe state, an adopted run, or its own settings.
         alone_w = heater.max_w if heater.can_answer else heater.unattended_w
-        return max(alone_w, with_tolerance_w(measured_w))
+        return max(alone_w, with_tolerance_w(max(measured_w, heater.idle_w)))
     said_w = lease_bound_w(heater, memory.said_w, memory.said_cap_w)
     if heater.starting or now < memory.booting_until:
         said_w = max(said_w, boot_w(heater))

@@ -25,7 +25,6 @@ _FOLLOWED_SHARE: Final = 0.03
 #: Longer without a decision is a restart or a clock that jumped: nothing is integrated over it.
 LONGEST_STEP_S: Final = 300.0
 _RESTART_S: Final = 1_800.0
-_BASE_S: Final = 1_200.0
 #: Blind, a room gets this share of what held it; after an hour much less: it must not overheat.
 _BLIND_SHARE: Final = 0.8
 _BLIND_LONG_SHARE: Final = 0.4
@@ -98,11 +97,11 @@ def follow(
     loss = heat_loss.coefficient_w_per_k(learned, heat.installed_w, given)
     aim_c = target_c(room, memory, peak, dt_s)
     cold_k = aim_c - outdoor_c if outdoor_c is not None else 0.0
-    integral_w = memory.integral_w
-    if outdoor_c is not None and memory.outdoor_c is None and memory.at > 0:
-        integral_w -= loss * cold_k  # what it had learned without knowing the outdoors
-    else:
-        integral_w -= (loss - before) * cold_k
+    off_k = aim_c - filtered_c if filtered_c is not None else 0.0
+    # Whatever is learned, the watts stay as they are: the integral takes up the difference.
+    integral_w = memory.integral_w - (loss - before) * (cold_k + GAIN * off_k)
+    if outdoor_c is not None and memory.outdoor_c is None and memory.started:
+        integral_w -= loss * cold_k
     memory = replace(
         memory,
         at=now,
@@ -120,27 +119,30 @@ def follow(
         long = now - memory.blind_since >= _BLIND_LONG_S
         share = _BLIND_LONG_SHARE if long else _BLIND_SHARE
         held_w = max(0.0, forward_w + integral_w) * share
-        return _with_demand(memory, min(held_w, share * heat.installed_w), dt_s)
+        return _with_demand(memory, min(held_w, share * heat.installed_w), integral_w)
     memory = replace(memory, blind_since=0.0)
     gain = GAIN * loss
     if verdict.frost:
         frost_c = room.frost_c + _FROST_ABOVE_K
         against_w = loss * (frost_c - (outdoor_c if outdoor_c is not None else 0.0))
-        return _with_demand(memory, against_w + 2 * gain * (frost_c - filtered_c), dt_s)
+        against_w += 2 * gain * (frost_c - filtered_c)
+        return _with_demand(memory, against_w, integral_w)
     error_k = aim_c - filtered_c
     if verdict.limit is not None:
-        return _with_demand(memory, 0.0, dt_s, integral_w)
+        return _with_demand(memory, 0.0, integral_w)
     if not memory.started:
         if heat.heats:
             # Bumpless: what is delivered now is what the first decision wants.
             integral_w = heat.delivered_w - heat.gains_w - forward_w - gain * error_k
         memory = replace(memory, started=True)
     demand_w = forward_w + gain * error_k + integral_w
-    if _follows(demand_w, heat, error_k):
+    # What a peak event or the back-up does to the room is nothing to learn from.
+    ours = memory.peak_shift_k >= 0 and not room.backup_heats
+    if ours and _follows(demand_w, heat, error_k):
         integral_w += gain * error_k * dt_s / INTEGRAL_S
     bound_w = max(heat.installed_w, forward_w)
     integral_w = min(max(integral_w, -bound_w), bound_w)
-    return _with_demand(memory, forward_w + gain * error_k + integral_w, dt_s, integral_w)
+    return _with_demand(memory, forward_w + gain * error_k + integral_w, integral_w)
 
 
 def _filtered(
@@ -160,13 +162,5 @@ def _follows(demand_w: float, heat: RoomHeat, error_k: float) -> bool:
     return demand_w >= controlled_w - slack_w
 
 
-def _with_demand(
-    memory: RoomState, demand_w: float, dt_s: float, integral_w: float | None = None
-) -> RoomState:
-    base_w = memory.base_w + (demand_w - memory.base_w) * dt_s / (_BASE_S + dt_s)
-    return replace(
-        memory,
-        demand_w=demand_w,
-        base_w=base_w,
-        integral_w=memory.integral_w if integral_w is None else integral_w,
-    )
+def _with_demand(memory: RoomState, demand_w: float, integral_w: float) -> RoomState:
+    return replace(memory, demand_w=demand_w, integral_w=integral_w)

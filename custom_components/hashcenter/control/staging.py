@@ -56,7 +56,7 @@ def stage(
         silent = next((name for name in chain if name in stale), None)
         lately = next((name for name in chain if now - started_at[name] < _STAGGER_S), None)
         if is_start and lately is not None and silent is None:
-            want = _held(want, memory, Limit(LimitCode.STAGGERED, {"circuit": lately}))
+            want = replace(want, power_w=0.0, limit=Limit(LimitCode.STAGGERED, {"circuit": lately}))
         else:
             want = _admitted(want, heater, memory, books, most_now[heater.key], breakers, silent)
         bound_w = _bound_w(heater, want, memory)
@@ -76,11 +76,6 @@ def _bound_w(heater: HeaterSeen, want: HeaterWanted, memory: HeaterMemory) -> fl
     bound_w = lease_bound_w(heater, want.power_w, want.cap_w)
     boots = _is_start(heater, want, memory) and not heater.hashing
     return max(bound_w, boot_w(heater)) if boots else bound_w
-
-
-def _held(want: HeaterWanted, memory: HeaterMemory, limit: Limit) -> HeaterWanted:
-    """Return the lease without the raise."""
-    return replace(want, power_w=min(want.power_w, memory.said_w), limit=limit)
 
 
 def _admitted(
@@ -112,11 +107,13 @@ def _admitted(
         power_w = power_w if power_w >= heater.min_w else 0.0
         bound = limit if power_w < want.power_w else want.limit
         return replace(want, power_w=power_w, cap_w=cap_w, limit=bound)
-    if want.power_w <= memory.said_w:
+    # What it may be drawing already is no raise.
+    held_w = min(memory.said_w, within_tolerance_w(now_w))
+    if want.power_w <= held_w:
         return want
-    power_w = max(memory.said_w, min(want.power_w, fits_w))
-    steps = int((power_w - memory.said_w) / heater.step_w + 1e-6)
-    return replace(want, power_w=memory.said_w + steps * heater.step_w, limit=limit)
+    power_w = max(held_w, min(want.power_w, fits_w))
+    power_w = held_w + int((power_w - held_w) / heater.step_w + 1e-6) * heater.step_w
+    return replace(want, power_w=power_w if power_w >= heater.min_w else 0.0, limit=limit)
 
 
 def memories(

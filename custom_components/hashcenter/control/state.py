@@ -7,7 +7,7 @@ What cannot be read (an older or a damaged store) is forgotten, never an error: 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from .requests import HeaterKey
 
@@ -44,9 +44,8 @@ class RoomState:
     at: float = 0.0
     #: The PI controller's slow part.
     integral_w: float = 0.0
-    #: The demand before every clamp, and its slow part, which slow heaters carry.
+    #: The demand before every clamp.
     demand_w: float = 0.0
-    base_w: float = 0.0
     filtered_c: float | None = None
     outdoor_c: float | None = None
     target_c: float | None = None
@@ -160,6 +159,9 @@ def _read(kind: type[RememberedT], part: Mapping[str, Any]) -> RememberedT | Non
             value = tuple(value)
         elif isinstance(usual, bool):
             if not isinstance(value, bool):
+                return None
+        elif str in get_args(one.type):
+            if not isinstance(value, str | None):
                 return None
         elif not (_is_number(value) or (value is None and usual is None)):
             return None
