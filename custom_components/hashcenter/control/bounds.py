@@ -42,7 +42,9 @@ def unattended_w(heater: HeaterSeen) -> float:
 def lease_bound_w(heater: HeaterSeen, power_w: float, cap_w: float | None) -> float:
     """Return the most the heater may draw under such a lease."""
     if heater.can_answer:
-        return heater.max_w if cap_w is None else with_tolerance_w(min(cap_w, heater.max_w))
+        if cap_w is None:
+            return heater.max_w
+        return with_tolerance_w(max(min(cap_w, heater.max_w), heater.idle_w))
     return with_tolerance_w(max(power_w, heater.idle_w))
 
 
