@@ -2,8 +2,9 @@
 
 A miner boots for minutes and wears with every start, so a demand has to last. What the running set
 leaves undone (or does too much) is summed up as heat; another set is due once that sum would warm
-the room noticeably, three times as much for each start of the last day. A room that is really off
-its target does not wait; a room whose rules forbid heat stops at once.
+the room noticeably, three times as much for each start of the last day. A miner that the others can
+do without goes after the first such sum. A room that is really off its target does not wait; a room
+whose rules forbid heat stops at once.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set as AbstractSet
@@ -22,6 +23,8 @@ _MOST_STARTS: Final = 4
 _URGENT_K: Final = 0.6
 _LEAST_RUN_S: Final = 900.0
 _WORTH_STARTING_W: Final = 50.0
+#: A set that can carry so much more than the demand does not need one more miner.
+_CARRIES: Final = 1.1
 
 Capacity = Callable[[frozenset[HeaterKey]], float]
 
@@ -84,7 +87,13 @@ def choose(
         ]
         return _start(idle, kept, started_at, need, missing_j, surplus_j, lowest_w, highest_w, now)
     if wanted_w < lowest_w:
-        return _stop(able, kept, started_at, need, missing_j, surplus_j, lowest_w, now)
+        on = [heater for heater in reversed(able) if heater.key in kept]
+        spare = [
+            heater
+            for heater in on
+            if capacity_w(kept - {heater.key}) >= _CARRIES * wanted_w + _WORTH_STARTING_W
+        ]
+        return _stop(on, spare, kept, started_at, need, missing_j, surplus_j, lowest_w, now)
     return Chosen(kept, missing_j, surplus_j)
 
 
@@ -111,7 +120,8 @@ def _start(
 
 
 def _stop(
-    able: Sequence[HeaterSeen],
+    on: Sequence[HeaterSeen],
+    spare: Sequence[HeaterSeen],
     kept: frozenset[HeaterKey],
     started_at: Mapping[HeaterKey, tuple[float, ...]],
     need: Need,
@@ -121,13 +131,12 @@ def _stop(
     now: float,
 ) -> Chosen:
     excess_w = lowest_w - max(0.0, need.demand_w)
-    on = [heater for heater in reversed(able) if heater.key in kept]
-    # The one whose end leaves the least undone; of equals the one that is worth least.
-    last = min(on, key=lambda heater: abs(heater.min_w - excess_w))
+    # One that the others can do without; else the one whose end leaves the least undone.
+    last = spare[0] if spare else min(on, key=lambda heater: abs(heater.min_w - excess_w))
     starts = started_at.get(last.key, ())
     if starts and now - starts[-1] < _LEAST_RUN_S:
         return Chosen(kept, missing_j, surplus_j, _LEAST_RUN_S - (now - starts[-1]))
-    due_j = _patience_j(starts, need, now)
+    due_j = _patience_j(() if spare else starts, need, now)
     if surplus_j >= due_j or need.error_k < -_URGENT_K:
         return Chosen(kept - {last.key}, 0.0, 0.0)
     return Chosen(kept, missing_j, surplus_j, (due_j - surplus_j) / max(1.0, excess_w))
