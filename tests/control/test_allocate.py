@@ -1,5 +1,7 @@
 """Which heater gets the watts: slow ones the base with few starts, fast ones the rest."""
 
+from itertools import pairwise
+
 import pytest
 
 from custom_components.hashcenter.control.seen import Thermometer
@@ -172,3 +174,13 @@ def test_a_shared_heater_does_not_go_to_and_fro() -> None:
     house.pass_minutes()
     assert house.wanted is not None
     assert house.wanted.rooms["living"].planned_w > 0
+
+
+def test_in_a_childs_room_fast_heaters_rise_gently() -> None:
+    house = scene(gpu(), rooms=(room(child=True, thermometer=Thermometer(15.0)),))
+    asked = [house.pass_minutes().heaters[house.seen.heaters[0].key].power_w for _ in range(8)]
+    assert asked[0] == 200.0
+    assert all(after - before <= 100.0 for before, after in pairwise(asked))
+    assert asked[-1] == 800.0
+    house.change_room(thermometer=Thermometer(24.0))
+    assert house.pass_minutes().heaters[house.seen.heaters[0].key].power_w == 0

@@ -9,20 +9,20 @@ from custom_components.hashcenter.control.seen import HvacMode, Quiet, Thermomet
 from custom_components.hashcenter.control.state import Rhythm
 from custom_components.hashcenter.control.wanted import Do, HvacAction, LimitCode
 
-from .scene import asic, gpu, room, scene
+from .scene import Scene, asic, gpu, room, scene
 
 
-def _asked_w(house: object) -> float:
-    wanted = house.wanted  # type: ignore[attr-defined]
-    return float(sum(one.power_w for one in wanted.heaters.values()))
+def _asked_w(house: Scene) -> float:
+    assert house.wanted is not None
+    return sum(one.power_w for one in house.wanted.heaters.values())
 
 
 def test_stop_all_asks_nothing_of_anybody() -> None:
     house = scene()
     house.pass_minutes(30)
     house.seen = replace(house.seen, stop_all=True)
-    house.decide()
-    assert {one.do for one in house.wanted.heaters.values()} == {Do.NOTHING}
+    wanted = house.decide()
+    assert {one.do for one in wanted.heaters.values()} == {Do.NOTHING}
     assert house.heater("s19").limit.code is LimitCode.STOP_ALL
 
 

@@ -20,7 +20,16 @@ from types import MappingProxyType
 from . import circuits, money, rooms, safety, staging
 from .allocate import Bound, Plan, allocate, ranked
 from .bounds import booting, ceilings, lease_bound_w, unattended_w
-from .heaters import bounds_of, caps, floor_cap_w, is_ours, lease_outside, lease_paying, leave_alone
+from .heaters import (
+    bounds_of,
+    caps,
+    floor_cap_w,
+    is_ours,
+    lease_outside,
+    lease_paying,
+    leave_alone,
+    soften,
+)
 from .requests import HeaterKey
 from .seen import HeaterSeen, HouseSeen, HvacMode, RoomSeen, by_room
 from .sharing import rooms_of
@@ -72,6 +81,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
             )
         room_memories[room.id] = memory
     lease_paying(plan, seen, bounds, verdicts, state.heaters)
+    soften(plan, seen, state.heaters)
     leases = caps(plan, seen, verdicts)
     leases, started = staging.stage(
         leases, seen, chains, state.heaters, most_now, breakers, circuit_memories, now

@@ -12,13 +12,14 @@ from .allocate import Bound, Plan
 from .bounds import lease_bound_w, within_tolerance_w
 from .requests import HeaterKey
 from .safety import Verdict
-from .seen import HeaterSeen, HouseSeen, HvacMode, OutsideDemand
+from .seen import HeaterSeen, HouseSeen, HvacMode, OutsideDemand, Pace
 from .state import HeaterMemory
 from .wanted import Do, HeaterWanted, Limit, LimitCode
 
 #: Somebody else's thermometer has no rhythm that was learned here.
 OUTSIDE_STALE_S: Final = 3_600.0
 _CALM_K: Final = 0.5
+_GENTLE_W: Final = 100.0
 _FOLLOWS_SHARE: Final = 0.5
 
 
@@ -132,6 +133,18 @@ def _outside_stop(heater: HeaterSeen, demand: OutsideDemand, seen: HouseSeen) ->
     if own_c is not None and high_c is not None and own_c > high_c:
         return Limit(LimitCode.HIGH_LIMIT, {"temp_c": own_c, "limit_c": high_c})
     return Limit(LimitCode.GENERATOR) if seen.money.on_generator else None
+
+
+def soften(plan: Plan, seen: HouseSeen, memories: Mapping[HeaterKey, HeaterMemory]) -> None:
+    """Let the fast heaters of a child's room rise in small steps: no fan that howls at once."""
+    for heater in seen.heaters:
+        room = seen.rooms_by_id.get(heater.room)
+        if room is None or not room.child or heater.pace is Pace.SLOW:
+            continue
+        before_w = memories[heater.key].said_w if heater.key in memories else 0.0
+        gentle_w = max(before_w + _GENTLE_W, heater.min_w)
+        if plan.power_w.get(heater.key, 0.0) > gentle_w:
+            plan.power_w[heater.key] = gentle_w
 
 
 def lease_paying(

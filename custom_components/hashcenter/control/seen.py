@@ -65,8 +65,7 @@ class RoomSeen:
     """A heated room. `target_c` is what the preset and the schedule say now.
 
     `frost_c` is held in every mode; above `high_c`, and `over_k` above the target, nothing heats.
-    `ceiling_c` bounds hashing that is only for money. `target_next_c`, if known, is the target from
-    `target_next_in_s` on. `raised_by_voice` is honored only where `child` is False.
+    `ceiling_c` bounds hashing that is only for money. In a `child`'s room fast heaters rise gently.
     """
 
     id: str
@@ -82,7 +81,6 @@ class RoomSeen:
     ceiling_c: float | None = None
     child: bool = False
     quiet: Quiet | None = None
-    boost: bool = False
     #: The heat-loss coefficient (W/K) the owner wrote down; None: it is learned.
     heat_loss_w_per_k: float | None = None
     #: A back-up (furnace, baseboard) is heating the room now.

@@ -22,7 +22,7 @@ from tests.heating.buildings import Nodes, TwoStores  # noqa: E402
 from tests.heating.compare import Compared, compare  # noqa: E402
 from tests.heating.houses import HouseOf, house  # noqa: E402
 from tests.heating.iso52016_nodes import Iso52016, assembled, worst_difference_k  # noqa: E402
-from tools.bench.heating import plot, timing  # noqa: E402
+from tools.bench.heating import bar, plot, timing  # noqa: E402
 from tools.paths import ROOT  # noqa: E402
 from tools.setup.environments import script_environment  # noqa: E402
 from tools.setup.errors import SetupError  # noqa: E402
@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=14, help="winter days (default 14)")
     parser.add_argument("--processes", type=int, default=2, help="at once (default 2)")
     parser.add_argument("--states", type=int, default=10_000, help="random states of 160 heaters")
+    parser.add_argument("--check", action="store_true", help="exit 1 where the bar is not met")
     parser.add_argument("--plot", type=Path, help="write one day of one house as PNG")
     asked = parser.parse_args()
     began = time.monotonic()
@@ -115,7 +116,12 @@ def main() -> None:
         number = plot.telling(houses)
         plot.draw(houses[number], results["2r2c", number].courses, asked.plot)
     say(f"all of it took {time.monotonic() - began:.0f} s")
+    missed = bar.misses(figures)
+    for sentence in missed or ["the bar is met"]:
+        say(sentence)
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
+    if asked.check and missed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
