@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from custom_components.hashcenter.control.explain import sentence
+from custom_components.hashcenter.control.seen import Thermometer
 from custom_components.hashcenter.control.state import State, restored, stored
 from custom_components.hashcenter.control.wanted import Limit, LimitCode
+from custom_components.hashcenter.wire.values import Effect
 
-from .scene import breaker, gpu, scene
+from .scene import asic, breaker, gpu, room, scene
+
+_COLD = room(thermometer=Thermometer(15.0))
 
 
 def test_everything_remembered_survives_the_store() -> None:
@@ -69,3 +73,17 @@ def test_a_sentence_names_the_circuit_as_people_do() -> None:
 def test_an_unavailable_thermometer_is_not_said_to_be_silent_for_minutes() -> None:
     text = sentence(Limit(LimitCode.THERMOMETER_STALE, {"age_s": -1.0}))
     assert text == "The thermometer is unavailable."
+
+
+def test_a_clock_that_went_back_holds_nothing_up() -> None:
+    house = scene(asic(circuit="c"), circuits=(breaker(40.0),), rooms=(_COLD,))
+    house.pass_minutes(20)
+    house.change_heater("s19", power_w=20.0, mean_w=20.0, effect=Effect.NO_EFFECT)
+    house.obeys = False
+    house.pass_minutes()
+    assert house.heater("s19").limit.code is LimitCode.NO_EFFECT
+    house.now -= 365 * 86_400.0
+    house.obeys = True
+    house.change_heater("s19", effect=Effect.REACHED)
+    house.pass_minutes(30)
+    assert house.heater("s19").power_w > 0

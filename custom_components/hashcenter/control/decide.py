@@ -34,13 +34,14 @@ from .requests import HeaterKey
 from .seen import HeaterSeen, HouseSeen, HvacMode, RoomSeen, by_room
 from .sharing import rooms_of
 from .slow import Need
-from .state import CircuitMemory, RoomState, State
+from .state import CircuitMemory, RoomState, State, not_after
 from .summary import circuit_wanted, delivered_w, room_wanted
 from .wanted import HouseWanted, LimitCode, MoneyWanted
 
 
 def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWanted]:
     """Return what to remember, and what every heater, room and circuit should be."""
+    state = not_after(state, now)
     has_room = rooms_of(seen, state.heaters)
     seen = replace(
         seen,

@@ -5,7 +5,7 @@ What cannot be read (an older or a damaged store) is forgotten, never an error: 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
@@ -103,6 +103,38 @@ class State:
     rooms: Mapping[str, RoomState] = field(default_factory=lambda: MappingProxyType({}))
     heaters: Mapping[HeaterKey, HeaterMemory] = field(default_factory=lambda: MappingProxyType({}))
     circuits: Mapping[str, CircuitMemory] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def not_after(state: State, now: float) -> State:
+    """Return the state after the clock went back: nothing in it lies ahead of `now`."""
+    if all(part.at <= now for part in (*state.rooms.values(), *state.circuits.values())):
+        return state
+    rooms = {
+        name: replace(
+            room,
+            at=min(room.at, now),
+            rhythm=replace(room.rhythm, spoke_at=min(room.rhythm.spoke_at, now)),
+            blind_since=min(room.blind_since, now),
+            short_since=min(room.short_since, now),
+            enough_since=min(room.enough_since, now),
+        )
+        for name, room in state.rooms.items()
+    }
+    heaters = {
+        key: replace(
+            heater,
+            said_at=min(heater.said_at, now),
+            started_at=tuple(at for at in heater.started_at if at <= now),
+            booting_until=min(heater.booting_until, now),
+            barred_until=min(heater.barred_until, now),
+        )
+        for key, heater in state.heaters.items()
+    }
+    circuits = {
+        name: replace(one, at=min(one.at, now), started_at=min(one.started_at, now))
+        for name, one in state.circuits.items()
+    }
+    return State(MappingProxyType(rooms), MappingProxyType(heaters), MappingProxyType(circuits))
 
 
 def stored(state: State) -> dict[str, Any]:

@@ -23,10 +23,8 @@ def misses(figures: Mapping[str, float]) -> list[str]:
         for name, (lowest, highest) in BAR.items():
             value = figures[f"{model}.hashcenter.{name}"]
             if not lowest <= value <= highest:
-                found.append(
-                    f"{model}: {name} is {value:.3f}, allowed is {lowest:g} to {highest:g}"
-                )
-    for name, highest in DECIDE.items():
-        if figures[name] > highest:
-            found.append(f"{name} is {figures[name]:.2f}, allowed is {highest:g}")
+                found.append(f"{model}: {name} is {value:.3f}, not in {lowest:g} to {highest:g}")
+    for name, most in DECIDE.items():
+        if figures[name] > most:
+            found.append(f"{name} is {figures[name]:.2f}, above {most:g}")
     return found
