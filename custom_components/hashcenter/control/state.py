@@ -107,7 +107,9 @@ class State:
 
 def not_after(state: State, now: float) -> State:
     """Return the state after the clock went back: nothing in it lies ahead of `now`."""
-    if all(part.at <= now for part in (*state.rooms.values(), *state.circuits.values())):
+    moments = [part.at for part in state.rooms.values()]
+    moments += [part.at for part in state.circuits.values()]
+    if all(at <= now for at in moments):
         return state
     rooms = {
         name: replace(

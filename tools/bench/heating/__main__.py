@@ -5,82 +5,29 @@ seconds above a circuit limit, which is the maximum. Nothing but the seed decide
 """
 
 import argparse
-import importlib
 import json
-import statistics
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-importlib.import_module("tests.conftest")  # the integration's pure parts without Home Assistant
-
-from tests.heating.buildings import Nodes, TwoStores  # noqa: E402
-from tests.heating.compare import Compared, compare  # noqa: E402
-from tests.heating.houses import HouseOf, house  # noqa: E402
-from tests.heating.iso52016_nodes import Iso52016, assembled, worst_difference_k  # noqa: E402
-from tools.bench.heating import bar, plot, timing  # noqa: E402
-from tools.paths import ROOT  # noqa: E402
-from tools.setup.environments import script_environment  # noqa: E402
-from tools.setup.errors import SetupError  # noqa: E402
+import tests.conftest  # noqa: F401 - the integration's pure parts without Home Assistant
+from tests.heating.houses import house
+from tests.heating.iso52016_nodes import assembled, worst_difference_k
+from tools.bench.heating import bar, plot, spread, timing
+from tools.paths import ROOT
+from tools.setup.environments import script_environment
+from tools.setup.errors import SetupError
 
 _LOCK: Final = ROOT / "tools/bench/heating/requirements-iso52016.lock"
 #: What our stepping of somebody else's model may differ from its own results.
 _WORST_K: Final = 0.01
-_WORST_OF_ALL: Final = "circuit_violation_s_max"
-
-#: (model, house number) -> figures by controller.
-Results = dict[tuple[str, int], Compared]
 
 
 def say(text: str) -> None:
     """Report progress."""
     print(text, file=sys.stderr, flush=True)
-
-
-def one(model: str, made: HouseOf, iso: Iso52016 | None) -> tuple[str, int, Compared]:
-    """Compare the controllers on one house; runs in a process of its own."""
-    if iso is None:
-        return model, made.number, compare(made, lambda: TwoStores(made.building, made.weather))
-    return model, made.number, compare(made, lambda: Nodes(iso.nodes))
-
-
-def measure(houses: list[HouseOf], nodes: dict[int, Iso52016], processes: int) -> Results:
-    """Compare on every house and model."""
-    results: Results = {}
-    with ProcessPoolExecutor(processes) as pool:
-        jobs = [pool.submit(one, "2r2c", made, None) for made in houses]
-        jobs += [pool.submit(one, "iso52016", made, nodes[made.number]) for made in houses]
-        for job in jobs:
-            model, number, compared = job.result()
-            results[model, number] = compared
-            ours = compared.figures["hashcenter"]
-            bound = 100.0 * float(compared.courses["hashcenter"].binding.mean())
-            say(
-                f"{model} house {number}: {compared.took_s:.0f} s"
-                f", excess {ours.excess_rmse_k:.2f} K, overshoot {ours.excess_overshoot_k:.2f} K"
-                f", tracking {ours.tracking_error_percent:.1f} %"
-                f", starts {ours.asic_starts_per_day_worst:.1f}/d"
-                f", above a limit {ours.circuit_violation_s_max:.0f} s, circuits bind {bound:.0f} %"
-            )
-    return results
-
-
-def flat(results: Results) -> dict[str, float]:
-    """Return MODEL.CONTROLLER.FIGURE over all houses."""
-    found: dict[str, float] = {}
-    for model in sorted({model for model, _ in results}):
-        of_model = [compared for key, compared in results.items() if key[0] == model]
-        for controller in of_model[0].figures:
-            by_house = [asdict(compared.figures[controller]) for compared in of_model]
-            for name in by_house[0]:
-                values = [figures[name] for figures in by_house]
-                value = max(values) if name == _WORST_OF_ALL else statistics.median(values)
-                found[f"{model}.{controller}.{name}"] = value
-    return found
 
 
 def main() -> None:
@@ -108,8 +55,8 @@ def main() -> None:
     say(f"hour by hour, our steps differ from iso52016's own by {worst_k:.1e} K at most")
     if worst_k > _WORST_K:
         sys.exit(f"Our stepping of iso52016 is {worst_k:.3f} K off its own results.")
-    results = measure(houses, nodes, asked.processes)
-    figures = flat(results)
+    results = spread.measure(houses, nodes, asked.processes, say)
+    figures = spread.flat(results)
     say(f"deciding for {timing.RIGS} rigs of {timing.HEATERS} heaters, {asked.states} states")
     figures |= timing.measure(asked.states, asked.seed)
     if asked.plot is not None:
