@@ -79,6 +79,11 @@ class HouseOf:
         return sum(one.max_w for one in self.heaters)
 
     @property
+    def capacity(self) -> float:
+        """What the heaters draw at most, in units of the design loss."""
+        return self.installed_w / (self.building.heat_loss_w_per_k * _DESIGN_K)
+
+    @property
     def smallest_w(self) -> float:
         """The smallest step above nothing."""
         return min(one.min_w for one in self.heaters)
