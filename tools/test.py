@@ -70,8 +70,10 @@ def suites() -> list[Suite]:
     return listed
 
 
-def run_suite(suite: Suite, targets: Sequence[str], options: Sequence[str]) -> Result:
-    """Run one suite with its output on the terminal."""
+def run_suite(
+    suite: Suite, targets: Sequence[str], options: Sequence[str], *, partly: bool
+) -> Result:
+    """Run one suite with its output on the terminal; only if run `partly` may it have no test."""
     print(f"\n=== {suite.name}: {' '.join(targets)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -82,7 +84,7 @@ def run_suite(suite: Suite, targets: Sequence[str], options: Sequence[str]) -> R
             environment.pop(_LLAMA_CPP_PYTHON, None)
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         counts, skipped = _read(report)
-    ok = status in (0, _NOTHING_COLLECTED)
+    ok = status == 0 or (status == _NOTHING_COLLECTED and partly)
     if not ok and not counts["failed"]:
         counts["failed"] = 1
     return Result(ok, counts, skipped)
@@ -126,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
         require_programs(["gcc", "mosquitto"])
         for suite in suites():
             if targets := suite.targets(paths):
-                result = run_suite(suite, targets, options)
+                result = run_suite(suite, targets, options, partly=bool(arguments))
                 ok &= result.ok
                 totals += result.counts
                 skipped += result.skipped

@@ -19,7 +19,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .const import CONF_HOST, CONF_KEY, CONF_RIG
-from .rig import SILENT_S, Rig
+from .rig import LOST_S, SILENT_S, Rig
 from .wire import topics
 from .wire.codec import WireError, decode, encode
 from .wire.messages import Announce, AnyRequest, DeviceState, Inventory, Response, RigState
@@ -73,7 +73,8 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.invalid_total = 0
         self._devices: dict[str, DeviceCoordinator] = {}
         self._structure_listeners: list[CALLBACK_TYPE] = []
-        self._silence: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._await(LOST_S, self._give_up)
 
     @property
     def key(self) -> str | None:
@@ -130,14 +131,13 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         before = self.data
         self.data = before.apply(message, uid=address.uid, retained=retained)
         if isinstance(message, RigState) and self.data is not before:
-            self._await_next_heartbeat()
+            self._await(SILENT_S, self.async_silent)
         self._tell(before, address.uid)
 
     @callback
     def async_silent(self) -> None:
         """Note that the rig cannot be heard any more."""
         before = self.data
-        self._stop_waiting()
         if before.online:
             self.data = before.silent()
             self._tell(before)
@@ -158,6 +158,8 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
                 self._devices[uid].async_follow()
             return
         if now.online != before.online:
+            if not now.online:
+                self._await(LOST_S, self._give_up)
             _LOGGER.info("%s is %s", self.name, "back" if now.online else "unavailable")
         if (
             now.inventory_current != before.inventory_current
@@ -171,14 +173,19 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.async_set_updated_data(now)
         self.house.async_rig_changed()
 
-    def _await_next_heartbeat(self) -> None:
+    def _give_up(self) -> None:
+        before = self.data
+        self.data = before.given_up()
+        self._tell(before)
+
+    def _await(self, seconds: float, then: CALLBACK_TYPE) -> None:
+        """Wait for the next heartbeat for so long, and no longer for anything else."""
         self._stop_waiting()
-        self._silence = self.hass.loop.call_later(SILENT_S, self.async_silent)
+        self._patience = self.hass.loop.call_later(seconds, then)
 
     def _stop_waiting(self) -> None:
-        if self._silence:
-            self._silence.cancel()
-            self._silence = None
+        if self._patience:
+            self._patience.cancel()
 
 
 async def async_wait_for_mqtt(hass: HomeAssistant) -> bool:
@@ -201,8 +208,8 @@ async def async_subscribe(
 
     @callback
     def message(received: mqtt.ReceiveMessage) -> None:
-        if (address := topics.parse(received.topic)) and isinstance(received.payload, bytes):
-            on_message(address, received.payload, received.retain)
+        if (address := topics.parse(received.topic)) is not None:
+            on_message(address, _bytes(received.payload), received.retain)
 
     undo = [
         mqtt.async_subscribe_connection_status(hass, on_link),
@@ -218,6 +225,11 @@ async def async_subscribe(
             undo.pop()()
 
     return unsubscribe
+
+
+def _bytes(payload: str | bytes | bytearray) -> bytes:
+    """Return a payload as it was sent: whoever else has our filter may have had it decoded."""
+    return payload.encode() if isinstance(payload, str) else bytes(payload)
 
 
 async def async_say(hass: HomeAssistant, rig_id: str, request: AnyRequest) -> None:
@@ -253,11 +265,10 @@ async def async_listen(hass: HomeAssistant, only: str | None = None) -> dict[str
 
     @callback
     def message(received: mqtt.ReceiveMessage) -> None:
-        address = topics.parse(received.topic)
-        if address is None or not isinstance(received.payload, bytes):
+        if (address := topics.parse(received.topic)) is None:
             return
         try:
-            said = decode(address.topic.message, received.payload)
+            said = decode(address.topic.message, _bytes(received.payload))
         except WireError:
             return
         if isinstance(said, Announce) and said.rig == address.rig:

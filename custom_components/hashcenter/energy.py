@@ -29,20 +29,34 @@ class Accumulator:
 
 
 @dataclass(frozen=True)
+class Daily:
+    """The kWh that several counters went up by on one day, named as its ISO date."""
+
+    day: str = ""
+    sum: Accumulator = field(default_factory=Accumulator)
+
+    def add(self, readings: Mapping[str, float], day: str) -> Self:
+        """Return the sum of `day` after these counter readings (kWh); a new day begins at 0."""
+        counted = self.sum if day == self.day else replace(self.sum, total_kwh=0.0)
+        return replace(self, day=day, sum=counted.add(readings))
+
+
+@dataclass(frozen=True)
 class Remainder:
     """What a whole used beyond its parts, in kWh.
 
     Whole and parts are read at different moments, so the difference may dip for a moment; what was
-    said once is never taken back.
+    said once is never taken back. So nothing new is said while a part is still to be heard: after a
+    long silence the whole would be ahead of its parts.
     """
 
     whole: Accumulator = field(default_factory=Accumulator)
     parts: Accumulator = field(default_factory=Accumulator)
     said_kwh: float = 0.0
 
-    def add(self, whole_kwh: float, parts: Mapping[str, float]) -> Self:
-        """Return the remainder after these counter readings (kWh)."""
-        new_whole = self.whole.add({"whole": whole_kwh})
-        new_parts = self.parts.add(parts)
-        left = new_whole.total_kwh - new_parts.total_kwh
-        return replace(self, whole=new_whole, parts=new_parts, said_kwh=max(self.said_kwh, left))
+    def add(self, whole_kwh: float, parts: Mapping[str, float], *, complete: bool) -> Self:
+        """Return the remainder after these counter readings (kWh); `complete` if no part lacks."""
+        whole = self.whole.add({"whole": whole_kwh})
+        read = self.parts.add(parts)
+        left = whole.total_kwh - read.total_kwh if complete else 0.0
+        return replace(self, whole=whole, parts=read, said_kwh=max(self.said_kwh, left))

@@ -38,9 +38,8 @@ class RigRefused(RigError):
 
     def __init__(self, rig: str, code: str, reason: str) -> None:
         """Keep the rig's own words."""
-        super().__init__(rig, reason=reason or code)
+        super().__init__(rig, reason=(reason or code).removesuffix("."))
         self.code = code
-        self.reason = reason or code
 
 
 def mistake(key: str, **placeholders: str) -> ServiceValidationError:

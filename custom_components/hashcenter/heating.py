@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -68,10 +69,10 @@ class Heating:
         self._locks: defaultdict[tuple[str, str | None], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def async_load(self) -> None:
-        """Bring back what was wanted before Home Assistant restarted."""
+        """Bring back what was wanted of these rigs before Home Assistant restarted."""
         if (stored := await self._store.async_load()) is not None:
             self.hold_h = stored["hold_h"]
-            self.state = _restored(stored)
+            self.state = _restored(stored, self.house.rigs)
 
     def request(self, key: HeaterKey) -> HeatRequest | None:
         """Return what is asked of the heater now."""
@@ -144,12 +145,16 @@ class Heating:
         problems: list[HomeAssistantError] = [
             RigOffline(rig.name) for rig in rigs if engaged and not rig.data.online
         ]
-        problems += [answer for answer in answers if isinstance(answer, HomeAssistantError)]
+        for answer in answers:
+            if isinstance(answer, HomeAssistantError):
+                problems.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
         if problems:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="stop_unconfirmed" if engaged else "resume_unconfirmed",
-                translation_placeholders={"problems": " ".join(map(str, problems))},
+                translation_placeholders={"problems": "; ".join(map(str, problems))},
             )
 
     @callback
@@ -232,17 +237,17 @@ def store_key() -> str:
     return f"{DOMAIN}.heating"
 
 
-def _restored(stored: dict[str, Any]) -> State:
+def _restored(stored: dict[str, Any], rigs: Collection[str]) -> State:
+    requests = {
+        HeaterKey(*held["key"]): HeatRequest(held["power_w"], held["until"])
+        for held in stored["requests"]
+    }
+    hands_off = (HeaterKey(*key) for key in stored["hands_off"])
     return State(
-        requests=MappingProxyType(
-            {
-                HeaterKey(*held["key"]): HeatRequest(held["power_w"], held["until"])
-                for held in stored["requests"]
-            }
-        ),
-        hands_off=frozenset(HeaterKey(*key) for key in stored["hands_off"]),
+        requests=MappingProxyType({key: one for key, one in requests.items() if key.rig in rigs}),
+        hands_off=frozenset(key for key in hands_off if key.rig in rigs),
         stopped=stored["stopped"],
-        unreleased=frozenset(stored["unreleased"]),
+        unreleased=frozenset(stored["unreleased"]).intersection(rigs),
         favor=Favor(stored["favor"]),
     )
 

@@ -29,6 +29,9 @@ from .wire.version import can_control
 #: Without a heartbeat for this long a rig is offline; one is due every 5 s.
 SILENT_S: Final = 12.0
 
+#: Away for this long a rig is a problem. Before that somebody restarts it, or the broker.
+LOST_S: Final = 60.0
+
 #: Without its own message for this long a device has no reading; one is due every 10 s.
 DEVICE_SILENT_S: Final = 30.0
 
@@ -51,6 +54,7 @@ class Rig:
     state: RigState | None = None
     readings: Mapping[str, Reading] = field(default_factory=lambda: MappingProxyType({}))
     online: bool = False
+    lost: bool = False
 
     def apply(self, message: WireModel, *, uid: str | None = None, retained: bool) -> Self:
         """Return the rig after `message`. `uid` names the device of a DeviceState."""
@@ -75,6 +79,10 @@ class Rig:
         """Return the rig after its heartbeat stayed away, or the way to it was lost."""
         return replace(self, online=False)
 
+    def given_up(self) -> Self:
+        """Return the rig after it was away for `LOST_S`."""
+        return replace(self, lost=True)
+
     def _with_status(self, status: Status) -> Self:
         ours = self.state is not None and self.state.boot_id == status.boot_id
         return self.silent() if ours and status.status == Presence.OFFLINE else self
@@ -91,7 +99,9 @@ class Rig:
             for uid, reading in self.readings.items()
             if reading.state.boot_id == state.boot_id
         }
-        return replace(self, state=state, online=True, readings=MappingProxyType(readings))
+        return replace(
+            self, state=state, online=True, lost=False, readings=MappingProxyType(readings)
+        )
 
     @property
     def live(self) -> RigState | None:

@@ -41,7 +41,7 @@ KEY_SCHEMA: Final = probatio.Schema(
 
 def placeholders(name: str, host: str | None) -> dict[str, str]:
     """Return what the form says about the rig."""
-    return {"name": name, "host": host or "-"}
+    return {"name": name, "host": host or "(not known yet)"}
 
 
 def key_in(user_input: Mapping[str, Any]) -> str | None:

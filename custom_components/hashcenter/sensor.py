@@ -24,7 +24,7 @@ from homeassistant.util import dt as dt_util
 from . import sensor_tables as tables
 from .calm import Damper
 from .coordinator import DeviceCoordinator, RigCoordinator
-from .energy import Accumulator, Remainder
+from .energy import Accumulator, Daily, Remainder
 from .entity import (
     DeviceEntity,
     HashcenterEntity,
@@ -52,7 +52,13 @@ async def async_setup_entry(
     """Have the house's sensors, and those of its rigs as they come and go."""
     house = entry.runtime_data
     async_add_entities([HouseSensor(house, description) for description in tables.HOUSE])
-    async_add_entities([HouseEnergy(house, tables.HOUSE_ENERGY), HouseProblems(house)])
+    async_add_entities(
+        [
+            HouseEnergy(house, tables.HOUSE_ENERGY),
+            HouseEnergyToday(house, tables.HOUSE_ENERGY_TODAY),
+            HouseProblems(house),
+        ]
+    )
     for rig in house.rigs.values():
         async_follow(rig, async_add_entities, partial(_wanted, rig))
 
@@ -223,13 +229,32 @@ class HouseEnergy(HouseSensor, RestoreEntity):
 
     @override
     def read(self) -> Value:
-        readings = {
-            rig.rig_id: rig.data.live.energy_kwh
-            for rig in self.coordinator.rigs.values()
-            if rig.data.live and rig.data.live.energy_kwh is not None
-        }
-        self._sum = self._sum.add(readings)
+        self._sum = self._sum.add(_rig_counters(self.coordinator))
         return self._sum.total_kwh
+
+
+class HouseEnergyToday(HouseSensor, RestoreEntity):
+    """The house's energy since midnight, where Home Assistant lives."""
+
+    _today = Daily()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        if (stored := await self.async_get_last_extra_data()) is not None:
+            data = stored.as_dict()
+            self._today = Daily(data["day"], _accumulator(data["sum"]))
+        await super().async_added_to_hass()
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        return RestoredExtraData({"day": self._today.day, "sum": _to_store(self._today.sum)})
+
+    @override
+    def read(self) -> Value:
+        today = dt_util.now().date().isoformat()
+        self._today = self._today.add(_rig_counters(self.coordinator), today)
+        return self._today.sum.total_kwh
 
 
 class OtherEnergy(RigSensor, RestoreEntity):
@@ -267,8 +292,20 @@ class OtherEnergy(RigSensor, RestoreEntity):
                 for uid, state in rig.devices.items()
                 if state.energy_kwh is not None
             }
-            self._rest = self._rest.add(rig.live.energy_kwh, parts)
+            devices = rig.inventory.devices if rig.inventory else ()
+            complete = all(
+                one.uid in parts for one in devices if "energy_kwh" in one.capabilities.readings
+            )
+            self._rest = self._rest.add(rig.live.energy_kwh, parts, complete=complete)
         return self._rest.said_kwh if self._rest.whole.counters else None
+
+
+def _rig_counters(house: House) -> dict[str, float]:
+    return {
+        rig.rig_id: rig.data.live.energy_kwh
+        for rig in house.rigs.values()
+        if rig.data.live and rig.data.live.energy_kwh is not None
+    }
 
 
 def _to_store(sum_: Accumulator) -> dict[str, Any]:

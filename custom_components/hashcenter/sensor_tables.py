@@ -5,7 +5,7 @@ A key is the wire's field and the sensor's translation. What is measured says ho
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -34,21 +34,22 @@ from .wire.values import Activity, Effect, Throttle
 
 type Value = StateType | datetime
 
-_POWER: Final = Calm(deadband=8.0, share=0.05, drift_s=180.0)
+_POWER: Final = Calm(deadband=8.0, share=0.05, drift_s=300.0)
 #: Only time lets a counter through.
-_COUNTER: Final = Calm(deadband=float("inf"), drift_s=180.0)
+_COUNTER: Final = Calm(deadband=float("inf"), drift_s=300.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SensorDescription(SensorEntityDescription):
     """A sensor that shows `value_fn` of what its owner says.
 
-    `exists_fn` says of a rig's sensor whether it makes sense for such an inventory.
+    `exists_fn` says of a rig's sensor whether it makes sense for such an inventory. Without `calm`
+    every change is written.
     """
 
     value_fn: Callable[[Any], Value]
     exists_fn: Callable[[Inventory], bool] = lambda _: True
-    calm: Calm = field(default_factory=Calm)
+    calm: Calm | None = None
 
 
 def hashes(inventory: Inventory) -> bool:
@@ -166,16 +167,17 @@ HOUSE: Final = (
     _power("answering_w"),
     _power("idle_w"),
     _measured("tokens_per_s", "tokens/s", precision=1, calm=Calm(deadband=1.0, share=0.1)),
-    _measured("tokens_per_joule", "tokens/J", precision=2, calm=Calm(deadband=0.05, share=0.1)),
+    _measured("tokens_per_joule", "tokens/J", precision=3, calm=Calm(deadband=0.002, share=0.1)),
     _seconds_to_first_token(attrgetter("first_token_s")),
-    SensorDescription(key="why", value_fn=lambda summary: short(summary.why)),
+    SensorDescription(key="why", calm=Calm(), value_fn=lambda summary: short(summary.why)),
 )
 
 #: These add up counters instead of showing one (sensor.py).
 HOUSE_ENERGY: Final = _energy("energy_kwh")
+HOUSE_ENERGY_TODAY: Final = _energy("energy_today_kwh")
 RIG_OTHER_ENERGY: Final = _energy("other_energy_kwh")
 
-HOUSE_PROBLEMS: Final = SensorDescription(key="problems", value_fn=short)
+HOUSE_PROBLEMS: Final = SensorDescription(key="problems", calm=Calm(), value_fn=short)
 
 RIG: Final = (
     _power("power_w"),
@@ -187,6 +189,7 @@ RIG: Final = (
         key="waiting",
         state_class=SensorStateClass.MEASUREMENT,
         entity_category=EntityCategory.DIAGNOSTIC,
+        calm=Calm(),
         value_fn=_of_inference("waiting"),
         exists_fn=answers,
     ),
@@ -209,7 +212,9 @@ RIG: Final = (
 HEATER: Final = (
     _power("available_w"),
     _enum("effect", Effect),
-    SensorDescription(key="reason", value_fn=lambda heater: short(heater.reason) or None),
+    SensorDescription(
+        key="reason", calm=Calm(), value_fn=lambda heater: short(heater.reason) or None
+    ),
     SensorDescription(
         key="lease_remaining_s",
         device_class=SensorDeviceClass.DURATION,
@@ -254,7 +259,7 @@ DEVICE_READINGS: Final = (
     ),
     _clock("clock_mhz"),
     _clock("memory_clock_mhz"),
-    _enum("throttle", Throttle, entity_category=EntityCategory.DIAGNOSTIC),
-    _measured("foreign_processes", None, detail=True),
+    _enum("throttle", Throttle, calm=Calm(), entity_category=EntityCategory.DIAGNOSTIC),
+    _measured("foreign_processes", None, detail=True, calm=Calm()),
     _hash_rate(),
 )

@@ -6,7 +6,7 @@ Pure. Only rigs that are alive count; a sum of nothing is unknown, never 0.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from .rig import Rig
+from .rig import LOST_S, Rig
 from .wire.messages import InferenceState, RigState
 
 
@@ -65,7 +65,8 @@ def problems(
     found: list[Problem] = []
     for rig_id, (name, rig) in rigs.items():
         if (live := rig.live) is None:
-            found.append(Problem((rig_id, "offline"), f"{name}: not connected"))
+            if rig.lost:
+                found.append(Problem((rig_id, "lost"), f"{name}: not connected", LOST_S))
             continue
         found += [
             Problem((rig_id, fault.code, fault.uid or ""), f"{name}: {fault.text}", fault.since_s)

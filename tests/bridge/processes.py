@@ -69,3 +69,25 @@ async def at_rest(pids: Iterable[int]) -> float:
 def _stat(pid: int) -> list[str]:
     """Return /proc/PID/stat after the name: state, ppid, group... Source: proc_pid_stat(5)."""
     return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+
+
+FAMILY = """
+import pathlib, subprocess, sys, time
+young = subprocess.Popen([sys.executable, "-c", "import signal, time; "
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"],
+    stdout=subprocess.PIPE)
+young.stdout.readline()
+pathlib.Path({file!r}).write_text(f"{{young.pid}}\\n")
+{then}
+"""
+
+
+async def until_text(file: Path) -> str:
+    text: list[str] = []
+
+    def written() -> bool:
+        text[:] = [file.read_text() if file.exists() else ""]
+        return text[0] != ""
+
+    await until(written)
+    return text[0]

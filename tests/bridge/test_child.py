@@ -5,19 +5,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from hashcenter_bridge.child import Child, ChildSpec, ChildState
 from hashcenter_bridge.errors import RunnerFault
 from hashcenter_bridge.process import own_pids
+from tests.bridge.processes import FAMILY, is_alive, until, until_text
 
 PATIENCE_S = 30
-T = TypeVar("T")
 
 
 class Watched:
@@ -97,27 +95,6 @@ async def make() -> AsyncIterator[Make]:
 
 
 SLEEP = "import time; time.sleep(600)"
-
-
-def is_alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-async def until(what: Callable[[], T | None]) -> T:
-    async with asyncio.timeout(PATIENCE_S):
-        while not (value := what()):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    return value
-
-
-async def until_dead(pid: int) -> None:
-    await until(lambda: not is_alive(pid))
-
-
-async def until_text(file: Path) -> str:
-    return await until(lambda: file.read_text() if file.exists() else "")
 
 
 async def test_a_wanted_child_runs_and_an_unwanted_one_does_not(make: Make) -> None:
@@ -266,6 +243,24 @@ async def test_a_refused_start_is_said_and_tried_again(
     await watched.until(ChildState.READY)
 
 
+async def test_a_plugins_mistake_is_said_and_leaves_nothing_running(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    pids: list[int | None] = []
+
+    async def mistaken() -> bool:
+        pids.append(watched.child.pid)
+        raise KeyError("oops")
+
+    watched = make(SLEEP, ready=mistaken, back_off_s=(3600.0,))
+    watched.child.want(True)
+    await watched.until(ChildState.FAILED)
+    assert watched.child.why == "program cannot be watched: KeyError('oops')"
+    assert "oops" in caplog.text
+    assert pids[0] is not None
+    assert not is_alive(pids[0])
+
+
 async def test_a_check_that_takes_long_can_be_called_off(make: Make) -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
@@ -324,17 +319,6 @@ async def test_a_child_that_no_longer_answers_is_started_anew(
     assert (ChildState.FAILED, "program has not answered for 30 s") in watched.seen
 
 
-FAMILY = """
-import pathlib, subprocess, sys, time
-young = subprocess.Popen([sys.executable, "-c", "import signal, time; "
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"],
-    stdout=subprocess.PIPE)
-young.stdout.readline()
-pathlib.Path({file!r}).write_text(f"{{young.pid}}\\n")
-{then}
-"""
-
-
 @pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit(3)"])
 async def test_a_child_leaves_no_grandchild_behind(make: Make, tmp_path: Path, then: str) -> None:
     file = tmp_path / "young"
@@ -342,7 +326,7 @@ async def test_a_child_leaves_no_grandchild_behind(make: Make, tmp_path: Path, t
     watched.child.want(True)
     young = int(await until_text(file))
     await watched.child.close()
-    await until_dead(young)
+    await until(lambda: not is_alive(young))
 
 
 async def test_own_processes_are_found_however_deep(make: Make, tmp_path: Path) -> None:
@@ -405,52 +389,3 @@ async def test_a_chatty_child_is_neither_blocked_nor_logged_without_end(
     assert "program: line 0" in lines
     assert any(line.endswith("more lines left out)") for line in lines)
     assert len(lines) < 2000
-
-
-@pytest.fixture
-def killed() -> Iterator[list[int]]:
-    pids: list[int] = []
-    yield pids
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-BRIDGE = """
-import asyncio, sys, time
-from hashcenter_bridge.child import Child, ChildSpec
-
-async def always():
-    return True
-
-async def main():
-    child = Child(ChildSpec("program", (sys.executable, "-c", sys.argv[1])), ready=always,
-        before_start=None, changed=lambda: None, clock=time.monotonic)
-    child.want(True)
-    while child.pid is None:
-        await asyncio.sleep(0.01)
-    print(child.pid, flush=True)
-    await asyncio.sleep(600)
-
-asyncio.run(main())
-"""
-
-
-async def test_a_bridge_killed_by_sigkill_leaves_no_orphan(
-    tmp_path: Path, killed: list[int]
-) -> None:
-    file = tmp_path / "young"
-    family = FAMILY.format(file=str(file), then="time.sleep(600)")
-    bridge = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BRIDGE, family, stdout=asyncio.subprocess.PIPE
-    )
-    killed.append(bridge.pid)
-    assert bridge.stdout is not None
-    child = int(await asyncio.wait_for(bridge.stdout.readline(), PATIENCE_S))
-    young = int(await until_text(file))
-    assert is_alive(child)
-    assert is_alive(young)
-    bridge.kill()
-    await bridge.wait()
-    await until_dead(child)
-    await until_dead(young)

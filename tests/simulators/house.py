@@ -20,7 +20,6 @@ from typing import Final
 import aiomqtt
 
 _LONGEST_STEP_S: Final = 60.0
-_DISCOVERY: Final = "homeassistant/device/demo_house/config"
 _STATE: Final = "demo_house/state"
 _TELL_EVERY_S: Final = 5.0
 _FORGET_AFTER_S: Final = 60.0
@@ -78,34 +77,34 @@ def settled(building: Building, air_c: float, outdoor_c: float) -> Room:
     return Room(air_c, outdoor_c + (air_c - outdoor_c) * share, outdoor_c)
 
 
-def discovery() -> str:
-    """Return Home Assistant's MQTT discovery message for the house's two thermometers."""
-
-    def thermometer(key: str, name: str) -> dict[str, object]:
-        return {
-            "platform": "sensor",
-            "unique_id": f"demo_house_{key}",
-            "default_entity_id": f"sensor.{key}",
-            "name": name,
-            "device_class": "temperature",
-            "state_class": "measurement",
-            "unit_of_measurement": "°C",
-            "suggested_display_precision": 1,
-            "expire_after": 60,
-            "value_template": f"{{{{ value_json.{key} }}}}",
-        }
-
-    return json.dumps(
-        {
-            "device": {"identifiers": ["demo_house"], "name": "Demo house"},
-            "origin": {"name": "Hashcenter demo"},
-            "state_topic": _STATE,
-            "components": {
-                "room": thermometer("room_temperature", "Room temperature"),
-                "outdoor": thermometer("outdoor_temperature", "Outdoor temperature"),
-            },
-        }
-    )
+def discoveries() -> dict[str, str]:
+    """Return Home Assistant's MQTT discovery messages for the two thermometers, by topic."""
+    return {
+        f"homeassistant/device/demo_{key}/config": json.dumps(
+            {
+                "device": {"identifiers": [f"demo_{key}"], "name": place},
+                "origin": {"name": "Hashcenter demo"},
+                "state_topic": _STATE,
+                "components": {
+                    "thermometer": {
+                        "platform": "sensor",
+                        "unique_id": f"demo_{key}",
+                        "default_entity_id": f"sensor.{key}",
+                        "device_class": "temperature",
+                        "state_class": "measurement",
+                        "unit_of_measurement": "°C",
+                        "suggested_display_precision": 1,
+                        "expire_after": 60,
+                        "value_template": f"{{{{ value_json.{key} }}}}",
+                    }
+                },
+            }
+        )
+        for key, place in (
+            ("room_temperature", "Living room"),
+            ("outdoor_temperature", "Outdoors"),
+        )
+    }
 
 
 class House:
@@ -127,7 +126,8 @@ class House:
 
     async def tell(self, client: aiomqtt.Client) -> None:
         """Step and publish the temperatures every few seconds."""
-        await client.publish(_DISCOVERY, discovery(), qos=1, retain=True)
+        for topic, message in discoveries().items():
+            await client.publish(topic, message, qos=1, retain=True)
         while True:
             now = self._clock()
             # A rig that is silent may well still draw; it is only forgotten after a while.

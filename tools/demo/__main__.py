@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from tests.simulators.fake_nvml import BuildError
 from tools.demo.check import check
@@ -16,10 +16,12 @@ from tools.demo.entities import Entities
 from tools.demo.newcomer import DASHBOARD
 from tools.demo.processes import DemoError
 from tools.paths import DEV
+from tools.setup.errors import SetupError
+from tools.setup.programs import require_programs
 
-_FOLDER: Final = DEV / "demo"
 #: What is asked for at first, so that there is something to see.
 _HEAT_W: Final = 500
+_AGAIN_AFTER_S: Final = 20.0
 
 _WELCOME: Final = """
 Home Assistant: {url}/{dashboard}   user {user}, password {password}
@@ -30,7 +32,8 @@ Things to try:
   - Ask something with the Assist icon, top right: hashing pauses, the local model answers, hashing
     goes on. The model is tiny and often wrong; it proves the plumbing.
   - Press "Stop all". Nothing starts again until you release it.
-  - `kill -9 {bridge}` ends the bridge as a power cut would: see it become unavailable.
+  - `kill -9 {bridge}` ends the bridge as a power cut would: everything of it becomes unavailable;
+    {again:.0f} seconds later it is started again.
 
 The GPUs and the room are simulated; everything else is real. Logs: {logs}
 Ctrl-C stops everything.
@@ -41,23 +44,27 @@ def main() -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="prove that it works, and exit")
+    parser.add_argument("--folder", type=Path, default=DEV / "demo", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help="go on with the house of the last demo")
     asked = parser.parse_args()
     try:
-        return asyncio.run(_run(check=asked.check, keep=asked.keep))
-    except (DemoError, BuildError) as err:
+        require_programs(["gcc"])
+        return asyncio.run(_run(asked))
+    except (DemoError, BuildError, SetupError) as err:
         print(f"The demo failed: {err}", file=sys.stderr)
         return 1
     except asyncio.CancelledError:
         return 130
 
 
-async def _run(*, check: bool, keep: bool) -> int:
+async def _run(asked: argparse.Namespace) -> int:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await _check() if check else await _show(keep=keep)
+    if not asked.check:
+        await _show(asked.folder, keep=asked.keep)
+    return await _check()
 
 
 async def _check() -> int:
@@ -68,11 +75,13 @@ async def _check() -> int:
     return status
 
 
-async def _show(*, keep: bool) -> int:
+async def _show(folder: Path, *, keep: bool) -> NoReturn:
     """Run the demo until it is cancelled."""
     if not keep:
-        shutil.rmtree(_FOLDER, ignore_errors=True)
-    demo = Demo(_FOLDER, well_known=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    demo = Demo(folder, well_known=True)
+    for whose, port in demo.displaced():
+        _say(f"The usual port of {whose} is taken; it uses {port}")
     is_new = not demo.has_house
     try:
         _say("Starting broker, pool, building model, bridge and Home Assistant")
@@ -83,12 +92,23 @@ async def _show(*, keep: bool) -> int:
                 request = (await Entities.read(home)).heater("heat_request")
                 await home.act("number", "set_value", request, value=_HEAT_W)
         _welcome(demo)
-        while True:
-            await asyncio.sleep(1.0)
-            demo.processes.require_running()
+        await _watch(demo)
     finally:
         _say("Stopping everything")
         await demo.stop()
+
+
+async def _watch(demo: Demo) -> NoReturn:
+    """Start the bridge again when it ended, as a service manager does; nothing else may end."""
+    while True:
+        await asyncio.sleep(1.0)
+        if not demo.bridge.running:
+            _say(f"The bridge has ended. It starts again in {_AGAIN_AFTER_S:.0f} s")
+            await demo.bridge.kill()
+            await asyncio.sleep(_AGAIN_AFTER_S)
+            await demo.bridge.start_again()
+            _say("The bridge runs again")
+        demo.processes.require_running()
 
 
 def _welcome(demo: Demo) -> None:
@@ -100,6 +120,7 @@ def _welcome(demo: Demo) -> None:
             user=USER,
             password=PASSWORD,
             bridge=demo.bridge.program.pid,
+            again=_AGAIN_AFTER_S,
             logs=demo.processes.logs,
         ),
         flush=True,

@@ -7,6 +7,9 @@ from typing import Any, Final
 from tools.demo.client import HomeAssistant
 from tools.demo.processes import DemoError
 
+#: Fewer pieces than this are no stream.
+PIECES: Final = 3
+
 _ANSWER_WITHIN_S: Final = 120.0
 
 
@@ -30,9 +33,22 @@ class Answer:
         """Seconds until the first piece of text."""
         return self.arrived[0] - self.asked_at if self.arrived else float("inf")
 
+    @property
+    def streaming_s(self) -> float:
+        """Seconds from the first piece of text to the latest."""
+        return self.arrived[-1] - self.arrived[0] if self.arrived else 0.0
 
-async def ask(home: HomeAssistant, question: str, answer: Answer | None = None) -> Answer:
-    """Ask, and return when the answer is complete; `answer` may be watched meanwhile."""
+
+async def ask(
+    home: HomeAssistant,
+    question: str,
+    answer: Answer | None = None,
+    hang_up_after_s: float = float("inf"),
+) -> Answer:
+    """Ask, and return when the answer is complete; `answer` may be watched meanwhile.
+
+    The dialog is closed when text has been arriving for `hang_up_after_s` seconds, in some pieces.
+    """
     clock = asyncio.get_running_loop().time
     answer = answer or Answer(clock())
     try:
@@ -47,7 +63,8 @@ async def ask(home: HomeAssistant, question: str, answer: Answer | None = None) 
             ) as events,
         ):
             while not _take(answer, (await events.get()).get("event") or {}, clock()):
-                pass
+                if answer.streaming_s >= hang_up_after_s and len(answer.pieces) >= PIECES:
+                    break
     except TimeoutError:
         raise DemoError(
             f"no complete answer within {_ANSWER_WITHIN_S:.0f} s; so far: {answer.text!r}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from tools.demo.gpus import GPUS, MINER_CPU_PERCENT
 from tools.demo.ports import HOST, until_open
 from tools.demo.processes import DemoError, Processes, Program
@@ -21,6 +23,10 @@ BASE_W: Final = 45.0
 _START_WITHIN_S: Final = 60.0
 _KEY_WITHIN_S: Final = 30.0
 _COMMAND: Final = BRIDGE_PYTHON.with_name("hashcenter")
+
+#: In `/metrics`.
+ENERGY: Final = "hashcenter_rig_energy_kilowatt_hours_total"
+POWER: Final = "hashcenter_rig_power_watts"
 
 _CONFIGURATION: Final = """\
 [rig]
@@ -48,17 +54,20 @@ plugin = "nvml"
 [[runner]]
 plugin = "xllamacpp"
 name = "smollm2"
+alias = "SmolLM2-135M"
 model = "{model}"
 sha256 = "{sha256}"
 """
 
+#: A polite miner would starve on a machine that does other things, and its GPU would draw nothing.
 _MINER: Final = """
 [[miner]]
 plugin = "xmrig"
 name = "gpu{gpu}"
 gpus = [{gpu}]
+nice = 0
 command = [
-  "hashcenter-miner", "--cpu-percent={percent}",
+  "hashcenter-miner", "--cpu-percent={percent}", "--nice=0",
   "--pool={host}:{pool_port}", "--user=demo.gpu{gpu}",
 ]
 """
@@ -71,15 +80,21 @@ class Bridge:
         self,
         processes: Processes,
         folder: Path,
+        runtime: Path,
         *,
         broker_port: int,
         http_port: int,
         gpus: Mapping[str, str],
     ) -> None:
-        """Take what the file will say; `gpus` is the environment that shows the fake GPUs."""
+        """Take what the file will say.
+
+        `runtime` is for sockets, whose paths must be short; `gpus` is the environment that shows
+        the fake GPUs.
+        """
         self.http_port = http_port
         self.program: Program | None = None
         self._folder = folder
+        self._runtime = runtime
         self._broker_port = broker_port
         self._processes = processes
         self._environment = dict(gpus)
@@ -88,6 +103,11 @@ class Bridge:
     def configuration(self) -> Path:
         """The owner's file."""
         return self._folder / "hashcenter.toml"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.program is not None and self.program.running
 
     async def start(self, pool_port: int) -> None:
         """Write the owner's file and run the bridge; returns once its HTTP API is open."""
@@ -113,7 +133,7 @@ class Bridge:
             max_w=MAX_W,
             base_w=BASE_W,
             state=self._folder / "state",
-            runtime=self._folder / "run",
+            runtime=self._runtime,
             host=HOST,
             broker_port=self._broker_port,
             http_port=self.http_port,
@@ -125,6 +145,14 @@ class Bridge:
             for gpu in range(GPUS)
         )
         return rig + "".join(miners)
+
+    async def metrics(self) -> dict[str, float]:
+        """Return what `/metrics` says, by name and labels."""
+        headers = {"Authorization": f"Bearer {await self.key()}"}
+        url = f"http://{HOST}:{self.http_port}/metrics"
+        async with aiohttp.ClientSession(headers=headers) as session, session.get(url) as answer:
+            lines = [line for line in (await answer.text()).splitlines() if line[:1] != "#"]
+        return {name: float(value) for name, _, value in (one.rpartition(" ") for one in lines)}
 
     async def key(self) -> str:
         """Return the rig's key as its owner would read it."""

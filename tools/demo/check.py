@@ -5,12 +5,21 @@ from the kernel (CPU time of the miners) and from the pool (shares that it check
 """
 
 import asyncio
+import re
 from pathlib import Path
+from typing import Final
 
 from tools.demo.client import HomeAssistant
 from tools.demo.demo import Demo, set_up
+from tools.demo.processes import DemoError, marked
 from tools.demo.report import Report
+from tools.demo.sockets import exposed
 from tools.demo.steps import Steps
+
+#: An error of any program, or an attempt to reach something beyond this machine.
+_COMPLAINT: Final = re.compile(
+    r"\b(ERROR|CRITICAL)\b|Traceback|Cannot connect to host|name not found|Name or service"
+)
 
 
 async def check(folder: Path) -> int:
@@ -21,6 +30,7 @@ async def check(folder: Path) -> int:
         await _use(demo, report)
     finally:
         await report.step("Ctrl-C stops everything", lambda: _stop(demo))
+    await report.step("No program complained", lambda: _read_logs(demo))
     return report.total()
 
 
@@ -49,12 +59,29 @@ async def _look(demo: Demo, home: HomeAssistant, report: Report) -> None:
         ("Measured watts follow what is asked", steps.ask_for_heat),
         ("Hashing pauses for a question and goes on", steps.ask_while_hashing),
         ("Stop all stops everything until it is released", steps.stop_all),
+        ("Nothing is open beyond 127.0.0.1", lambda: _see_sockets(demo)),
         ("A killed bridge is seen, leaves nothing and recovers", steps.kill_bridge),
     ):
         await report.step(title, step)
         await asyncio.to_thread(demo.processes.require_running)
 
 
+async def _see_sockets(demo: Demo) -> str:
+    pids = marked(demo.mark)
+    if found := exposed(pids):
+        raise DemoError("; ".join(found))
+    return f"{len(pids)} processes"
+
+
 async def _stop(demo: Demo) -> str:
     await demo.stop()
     return f"no process left, {len(demo.ports)} ports closed"
+
+
+async def _read_logs(demo: Demo) -> str:
+    logs = sorted(demo.processes.logs.glob("*.log"))
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if _COMPLAINT.search(line):
+                raise DemoError(f"{log.name}: {line[:400]}")
+    return f"{len(logs)} logs"

@@ -92,24 +92,32 @@ class HomeAssistant:
 
     async def command(self, kind: str, **fields: Any) -> Any:
         """Send a WebSocket command and return its result. Raises DemoError if it fails."""
-        async with self._asking(kind, fields) as queue:
+        async with self._asking(next(self._ids), kind, fields) as queue:
             return await self._result(kind, queue)
 
     @asynccontextmanager
     async def subscribed(
         self, kind: str, **fields: Any
     ) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
-        """Send a command whose answer is events; yield the queue of WebSocket messages."""
-        async with self._asking(kind, fields) as queue:
+        """Send a command whose answer is events; yield the queue of WebSocket messages.
+
+        Leaving ends the subscription, as closing a dialog does.
+        """
+        assert self._socket is not None
+        number = next(self._ids)
+        async with self._asking(number, kind, fields) as queue:
             await self._result(kind, queue)
-            yield queue
+            try:
+                yield queue
+            finally:
+                ending = {"type": "unsubscribe_events", "subscription": number}
+                await self._socket.send_json({"id": next(self._ids), **ending})
 
     @asynccontextmanager
     async def _asking(
-        self, kind: str, fields: dict[str, Any]
+        self, number: int, kind: str, fields: dict[str, Any]
     ) -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
         assert self._socket is not None
-        number = next(self._ids)
         queue = self._waiting[number] = asyncio.Queue()
         try:
             await self._socket.send_json({"id": number, "type": kind, **fields})

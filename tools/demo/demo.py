@@ -4,10 +4,12 @@ The broker first, because everything meets there; then Home Assistant, which tak
 pool, building model and bridge start beside it; then what a newcomer would click.
 """
 
+import json
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tools.demo import newcomer
@@ -23,9 +25,8 @@ from tools.demo.processes import DemoError, Processes
 USER: Final = "demo"
 PASSWORD: Final = "demo"  # noqa: S105 - printed to whoever starts the demo
 
-_HOME_ASSISTANT_PORT: Final = 8123
-_BROKER_PORT: Final = 1883
-_BRIDGE_PORT: Final = 8420
+#: Broker, Home Assistant, bridge.
+_WELL_KNOWN: Final = (1883, 8123, 8420)
 
 
 class Demo:
@@ -35,13 +36,13 @@ class Demo:
         self.folder = folder
         self.mark = f"{uuid.uuid4()}"
         self.processes = Processes(folder / "logs", self.mark)
-        self.broker_port = free_port(_BROKER_PORT if well_known else None)
-        self.home_port = free_port(_HOME_ASSISTANT_PORT if well_known else None)
-        bridge_port = free_port(_BRIDGE_PORT if well_known else None)
+        self.broker_port, self.home_port, bridge_port = _ports(folder, well_known=well_known)
         self.gpus = make_gpus(folder / "gpus")
+        self._runtime = TemporaryDirectory(prefix="hashcenter-")
         self.bridge = Bridge(
             self.processes,
             folder / "bridge",
+            Path(self._runtime.name),
             broker_port=self.broker_port,
             http_port=bridge_port,
             gpus=self.gpus.environment,
@@ -66,13 +67,18 @@ class Demo:
     def ports(self) -> dict[str, int]:
         """Every port that the demo opened, by whose it is."""
         ports = {
-            "broker": self.broker_port,
+            "the broker": self.broker_port,
             "Home Assistant": self.home_port,
-            "bridge": self.bridge.http_port,
+            "the bridge": self.bridge.http_port,
         }
         if self.pool is not None:
-            ports |= {"pool": self.pool.port, "pool's control": self.pool.control_port}
+            ports |= {"the pool": self.pool.port, "the pool's control": self.pool.control_port}
         return ports
+
+    def displaced(self) -> list[tuple[str, int]]:
+        """Return whose port is not the one that people know, and which it is."""
+        given = list(self.ports.items())[: len(_WELL_KNOWN)]
+        return [one for one, usual in zip(given, _WELL_KNOWN, strict=True) if one[1] != usual]
 
     async def start_programs(self) -> None:
         """Start every process; return once Home Assistant and the bridge answer."""
@@ -94,6 +100,7 @@ class Demo:
     async def stop(self) -> None:
         """Stop everything; raise DemoError if a process or a port is left."""
         await self.processes.stop_all()
+        self._runtime.cleanup()
         if left := self.processes.leftovers():
             raise DemoError(f"still running: {'; '.join(left)}")
         still_open = [f"{whose} ({port})" for whose, port in self.ports.items() if is_open(port)]
@@ -101,15 +108,34 @@ class Demo:
             raise DemoError(f"still listening: {', '.join(still_open)}")
 
 
-async def set_up(demo: Demo, home: HomeAssistant, say: Callable[[str], None]) -> None:
-    """Do what a newcomer would click, saying each step."""
+def _ports(folder: Path, *, well_known: bool) -> list[int]:
+    """Return the ports of broker, Home Assistant and bridge; a kept house knows them already."""
+    memory = folder / "ports.json"
+    if memory.exists():
+        ports: list[int] = json.loads(memory.read_text())
+        if taken := [port for port in ports if free_port(port) != port]:
+            raise DemoError(f"another program has port {taken[0]}, which the kept house needs")
+        return ports
+    preferred = _WELL_KNOWN if well_known else (None, None, None)
+    ports = [free_port(port) for port in preferred]
+    folder.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps(ports))
+    return ports
+
+
+async def set_up(
+    demo: Demo, home: HomeAssistant, say: Callable[[str], None], *, broker_is_there: bool = False
+) -> None:
+    """Do what a newcomer would click, saying each step; return once the heater can be asked."""
     steps: list[tuple[str, Callable[[], Awaitable[object]]]] = [
-        ("Adding the broker", lambda: newcomer.add_broker(home, demo.broker_port)),
         ("Accepting the rig that was discovered", lambda: _accept(demo, home)),
         ("Making it the voice assistant", lambda: newcomer.add_agent(home)),
         ("Adding the energy page", lambda: newcomer.add_energy(home)),
         ("Adding the dashboard", lambda: newcomer.add_dashboard(home)),
+        ("Waiting for the rig's controls", lambda: newcomer.wait_for_controls(home)),
     ]
+    if not broker_is_there:
+        steps.insert(0, ("Adding the broker", lambda: newcomer.add_broker(home, demo.broker_port)))
     for what, step in steps:
         say(what)
         await step()

@@ -6,12 +6,13 @@ something are switched off before the first start, and it may use no network int
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 from tools.demo.ports import HOST, until_open
 from tools.demo.processes import Processes, Program
-from tools.paths import ROOT, ROOT_PYTHON
+from tools.paths import ROOT
 
 _START_WITHIN_S: Final = 180.0
 _INTEGRATION: Final = ROOT / "custom_components/hashcenter"
@@ -24,9 +25,6 @@ homeassistant:
   currency: EUR
   country: DE
   time_zone: {time_zone}
-http:
-  server_host: {host}
-  server_port: {port}
 api:
 assist_pipeline:
 config:
@@ -41,33 +39,52 @@ recorder:
 logger:
   default: warning
   logs:
-    custom_components.hashcenter: debug
+    custom_components.hashcenter: info
     # They look for ffmpeg and libturbojpeg, which cameras would want.
     haffmpeg: critical
     homeassistant.components.camera.img_util: critical
 """
 
 
+_SERVER: Final[dict[str, Any]] = {
+    "cors_allowed_origins": [],
+    "created_at": _LONG_AGO,
+    "error": None,
+    "error_message": None,
+    "ip_ban_enabled": True,
+    "login_attempts_threshold": -1,
+    "ssl_profile": "intermediate_v6",
+    "use_x_frame_options": True,
+}
+
+
 def make_folder(folder: Path, port: int) -> None:
     """Write the configuration and copy the integration; what is there already stays."""
     storage = folder / ".storage"
     storage.mkdir(parents=True, exist_ok=True)
-    text = _CONFIGURATION.format(host=HOST, port=port, time_zone=_time_zone())
-    (folder / "configuration.yaml").write_text(text)
+    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(time_zone=_time_zone()))
     copy = folder / "custom_components/hashcenter"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(_INTEGRATION, copy, ignore=shutil.ignore_patterns("__pycache__"))
     # A folder that was used before belongs to its owner.
     if not (storage / "onboarding").exists():
         for key, (version, minor, data) in _OWNERS_CHOICES.items():
-            content = {"version": version, "minor_version": minor, "key": key, "data": data}
-            (storage / key).write_text(json.dumps(content))
+            _store(storage, key, version, minor, data)
+    # Home Assistant keeps this here; in configuration.yaml it would be a trial of five minutes.
+    server = {**_SERVER, "server_host": [HOST], "server_port": port}
+    _store(storage, "http", 3, 1, {"stable": server, "pending": None, "yaml_migration_done": True})
+
+
+def _store(storage: Path, key: str, version: int, minor: int, data: dict[str, Any]) -> None:
+    content = {"version": version, "minor_version": minor, "key": key, "data": data}
+    (storage / key).write_text(json.dumps(content))
 
 
 async def start_home_assistant(processes: Processes, folder: Path) -> Program:
     """Start Home Assistant; returns at once, so that other parts start meanwhile."""
-    hass = ROOT_PYTHON.with_name("hass")
-    return await processes.start("home-assistant", [hass, "--config", folder, "--skip-pip"])
+    options = ["--config", str(folder), "--skip-pip"]
+    command = [sys.executable, "-m", "tools.demo.hass", *options]
+    return await processes.start("home-assistant", command)
 
 
 async def until_started(program: Program, port: int) -> None:

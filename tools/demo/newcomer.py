@@ -34,18 +34,19 @@ async def add_broker(home: HomeAssistant, port: int) -> None:
     await _submit(home, f"{_FLOWS}/{flow['flow_id']}", form)
 
 
+async def wait_for_rig(home: HomeAssistant) -> str:
+    """Wait for the tile of a discovered rig; return its flow's id."""
+
+    async def discovered() -> str:
+        flows = await home.command("config_entries/flow/progress")
+        return next((str(flow["flow_id"]) for flow in flows if flow["handler"] == _DOMAIN), "")
+
+    return await until("the rig is discovered", discovered, _DISCOVERED_WITHIN_S)
+
+
 async def accept_rig(home: HomeAssistant, key: str) -> None:
-    """Wait for the discovered tile of the rig, and confirm it with the rig's key."""
-
-    async def discovered() -> str | None:
-        for flow in await home.command("config_entries/flow/progress"):
-            if flow["handler"] == _DOMAIN:
-                return str(flow["flow_id"])
-        return None
-
-    flow_id = await until("the rig is discovered", discovered, _DISCOVERED_WITHIN_S)
-    assert flow_id is not None
-    await _submit(home, f"{_FLOWS}/{flow_id}", {"key": key})
+    """Confirm the discovered rig with its key, and see its controls appear."""
+    await _submit(home, f"{_FLOWS}/{await wait_for_rig(home)}", {"key": key})
 
 
 async def add_agent(home: HomeAssistant) -> str:
@@ -104,7 +105,7 @@ async def add_dashboard(home: HomeAssistant) -> None:
         require_admin=False,
         allow_single_word=True,
     )
-    config = {"strategy": {"type": "custom:hashcenter", "rooms": [ROOM]}}
+    config = {"strategy": {"type": "custom:hashcenter", "rooms": [ROOM], "hours": 1}}
     await home.command("lovelace/config/save", url_path=DASHBOARD, config=config)
     await home.command("frontend/set_system_data", key="core", value={"default_panel": DASHBOARD})
 
@@ -118,6 +119,20 @@ async def add_energy(home: HomeAssistant) -> None:
         "name": "Hashcenter",
     }
     await home.command("energy/save_prefs", device_consumption=[consumption])
+
+
+async def wait_for_controls(home: HomeAssistant) -> None:
+    """Wait until the rig's heater can be asked for watts."""
+
+    async def there() -> bool:
+        try:
+            request = (await Entities.read(home)).heater("heat_request")
+        except DemoError:
+            return False
+        state = (await home.states()).get(request)
+        return state is not None and state["state"] != "unavailable"
+
+    await until("the heat request is there", there, _DISCOVERED_WITHIN_S)
 
 
 async def house_entry(home: HomeAssistant) -> str:

@@ -4,8 +4,6 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
-
 from tools.demo.processes import DemoError
 
 
@@ -22,9 +20,10 @@ class Report:
         began = time.monotonic()
         try:
             seen = await work()
-        except (DemoError, aiohttp.ClientError, OSError, KeyError) as err:
+        except Exception as err:  # noqa: BLE001 - a step that breaks has failed, whatever broke
             self._line("FAILED", began, title)
-            print(f"        {str(err) or repr(err)}\n        logs: {self._logs}", flush=True)
+            said = str(err) if isinstance(err, DemoError) else repr(err)
+            print(f"        {said}\n        logs: {self._logs}", flush=True)
             self.failed.append(title)
             return False
         self._line("ok", began, title, seen)

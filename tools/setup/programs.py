@@ -14,10 +14,10 @@ from typing import Final
 from tools.setup.console import clean_environment, run, say
 from tools.setup.errors import SetupError
 
-#: The program to look for -> the Debian package that brings it.
+#: The program to look for -> the Debian packages that bring it.
 _PACKAGES: Final = {
     "chromium": "chromium",
-    "gcc": "gcc",
+    "gcc": "gcc libc6-dev",
     "g++": "g++",
     "mosquitto": "mosquitto",
     "node": "nodejs",
@@ -34,7 +34,7 @@ def require_programs(programs: Sequence[str]) -> None:
     missing = [program for program in programs if not _is_there(program)]
     if not missing:
         return
-    packages = sorted({_PACKAGES[program] for program in missing})
+    packages = sorted({name for program in missing for name in _PACKAGES[program].split()})
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if shutil.which("apt-get") is None:
         names = ", ".join(missing)

@@ -1,6 +1,7 @@
 """uv, which installs everything else: one pinned version in a virtual environment of its own."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,11 @@ def uv() -> Path:
 def make_with_pip(folder: Path, lock: Path) -> None:
     """Make a virtual environment of the host's Python and install a hash-pinned file with pip."""
     failure = f"Python could not make {folder}."
-    run([sys.executable, "-m", "venv", "--clear", folder], failure=failure)
+    # A tool may run on Debian's bare 3.14, which cannot make environments; the host's Python can.
+    path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    outside = os.pathsep.join(one for one in path if not Path(one).is_relative_to(ROOT))
+    host = shutil.which("python3", path=outside) or sys.executable
+    run([host, "-m", "venv", "--clear", folder], failure=failure)
     run(
         [folder / "bin/pip", "install", "--quiet", "--require-hashes", "-r", lock],
         failure=f"{lock.stem} could not be fetched from the Python package index.",

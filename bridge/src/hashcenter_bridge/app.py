@@ -13,18 +13,20 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_address
 
 from aiohttp import web
 
 from . import __version__, build, control, key, process
+from .alone import alone
 from .answers import Answers
 from .arbiter.types import Rules, State
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
-from .http_api import create_app
+from .http_api import create_app, server
 from .loop import Loop
 from .metering import Metering
 from .metrics import exposition
@@ -62,8 +64,7 @@ def rules_of(config: Config) -> Rules:
 
 async def assemble(config: Config, source: Source, clock: Callable[[], float]) -> Loop:
     """Make everything and probe the devices. Raises BridgeError with a sentence for the owner."""
-    state = make_folder(config.rig.state_folder, "state_folder")
-    runtime = make_folder(config.rig.runtime_folder, "runtime_folder")
+    state, runtime = config.rig.state_folder, config.rig.runtime_folder
     programs = runtime / "programs"
     shutil.rmtree(programs, ignore_errors=True)
     context = PluginContext(state, make_folder(programs, "runtime_folder"))
@@ -135,10 +136,16 @@ def _url(http: HttpConfig) -> str | None:
 async def _serve(
     app: web.Application, make_site: Callable[[web.AppRunner], web.BaseSite]
 ) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+    runner = server(app)
     await runner.setup()
     await make_site(runner).start()
     return runner
+
+
+def _metrics(rig: Rig) -> str:
+    # Noted before it is shown: energy that was seen is never taken back.
+    rig.store.tick()
+    return exposition(rig)
 
 
 async def _serve_people(loop: Loop) -> web.AppRunner | None:
@@ -151,20 +158,46 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
         tickets=rig.tickets,
         runners={program.runner.name: program.runner for program in rig.runners},
         key=lambda: secret,
-        metrics=partial(exposition, rig),
+        metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
     )
     try:
         return await _serve(app, lambda runner: web.TCPSite(runner, http.listen, http.port))
-    except OSError as err:
+    except (OSError, ValueError) as err:
+        why = getattr(err, "strerror", None) or err
         raise ConfigError(
-            f"[http] {http.listen}:{http.port} cannot be opened ({err.strerror or err}): "
+            f"[http] {http.listen}:{http.port} cannot be opened ({why}): "
             "another program has it, or this machine has no such address"
         ) from None
 
 
+async def _serve_owner(loop: Loop) -> web.AppRunner:
+    """Open the control socket. Raises ConfigError when the runtime folder cannot hold one."""
+    path = loop.rig.config.rig.runtime_folder / control.SOCKET
+    path.unlink(missing_ok=True)
+    try:
+        owner = await _serve(
+            control.create_app(loop), lambda runner: web.UnixSite(runner, str(path))
+        )
+    except OSError as err:
+        raise ConfigError(
+            f"[rig] runtime_folder: {path} cannot be opened ({err.strerror or err}); "
+            "name a folder with a short path"
+        ) from None
+    path.chmod(0o600)
+    return owner
+
+
 async def run(config: Config, source: Source) -> None:
     """Run the bridge until SIGTERM or SIGINT. Raises BridgeError when it cannot start."""
+    with ExitStack() as held:
+        for what in ("state_folder", "runtime_folder"):
+            folder = make_folder(getattr(config.rig, what), what)
+            held.enter_context(alone(folder, what))
+        await _run(config, source)
+
+
+async def _run(config: Config, source: Source) -> None:
     loop = await assemble(config, source, boot_clock())
     rig = loop.rig
     stop = asyncio.Event()
@@ -178,13 +211,8 @@ async def run(config: Config, source: Source) -> None:
         connected=loop.connected,
         born=loop.connected,
     )
-    socket_path = config.rig.runtime_folder / control.SOCKET
-    socket_path.unlink(missing_ok=True)
     people = await _serve_people(loop)
-    owner = await _serve(
-        control.create_app(loop), lambda runner: web.UnixSite(runner, str(socket_path))
-    )
-    socket_path.chmod(0o600)
+    owner = await _serve_owner(loop)
     loop.line = line
     _LOGGER.info(
         "rig %s: %s devices, %s runners, %s miners; control is %s",
@@ -214,7 +242,7 @@ async def run(config: Config, source: Source) -> None:
                 task.cancel()
     finally:
         await _end(loop, people, owner)
-        socket_path.unlink(missing_ok=True)
+        (config.rig.runtime_folder / control.SOCKET).unlink(missing_ok=True)
 
 
 async def _end(loop: Loop, people: web.AppRunner | None, owner: web.AppRunner) -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from .config import Config, Source, explain
 from .devices import Driver
-from .errors import PluginUnavailable
+from .errors import ConfigError, PluginUnavailable
 from .miners import Miner
 from .plugin import PluginConfig, PluginContext, ProgramConfig
 from .registry import Family, load
@@ -26,7 +26,10 @@ def _checked(
     name = block.get("plugin")
     if not isinstance(name, str):
         raise source.error((*where, "plugin"), 'each block names its plugin: plugin = "..."')
-    plugin = load(family, name)
+    try:
+        plugin = load(family, name)
+    except ConfigError as err:
+        raise source.error((*where, "plugin"), str(err)) from None
     try:
         return plugin, plugin.Config.model_validate(block)
     except ValidationError as err:
@@ -82,7 +85,7 @@ def _gpus(
     source: Source,
     devices: Sequence[Device],
 ) -> tuple[str, ...]:
-    found = [device for device in devices if device.kind is DeviceKind.GPU]
+    found = [device for device in devices if device.kind == DeviceKind.GPU]
     if settings.gpus == "all":
         return tuple(device.uid for device in found)
     names = {str(device.ordinal): device.uid for device in found}
@@ -91,7 +94,10 @@ def _gpus(
         if str(gpu) not in names:
             known = ", ".join(f"{device.ordinal} ({device.uid})" for device in found) or "none"
             raise source.error(where, f"there is no GPU {gpu!r} here (found: {known})")
-    return tuple(names[str(gpu)] for gpu in settings.gpus)
+    uids = tuple(names[str(gpu)] for gpu in settings.gpus)
+    if len(set(uids)) < len(uids):
+        raise source.error(where, "a GPU is named twice")
+    return uids
 
 
 def check(config: Config, source: Source) -> None:

@@ -130,6 +130,11 @@ class Child:
                 except Fault as fault:
                     self._enter(ChildState.FAILED, fault.text)
                     await self._unless_off(asyncio.sleep(CHECK_AGAIN_S))
+                except Exception as err:
+                    # A plugin's own mistake must not leave its program unwatched.
+                    log.exception("%s cannot be watched", self.spec.name)
+                    self._enter(ChildState.FAILED, f"{self.spec.name} cannot be watched: {err!r}")
+                    await self._unless_off(asyncio.sleep(self._back_off_s[-1]))
                 if self._off.is_set():
                     self._enter(ChildState.STOPPED)
         finally:

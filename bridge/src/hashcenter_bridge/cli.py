@@ -10,16 +10,18 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import __version__, app, build, config, control, doctor, key
+from .alone import alone
 from .config import Config, Source
 from .errors import BridgeError, ConfigError, RunnerFault
 from .metering import Metering
 from .plugin import PluginContext
 from .registry import Family, names
-from .store import Store, make_folder
+from .store import Kept, Store, make_folder
 from .wire import schema
 
 
@@ -38,6 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except Exception as err:  # noqa: BLE001 - the last resort, so that nobody reads a traceback
+        print(f"hashcenter: {_unforeseen(err)}", file=sys.stderr)
+        return 1
+
+
+def _unforeseen(err: BaseException) -> str:
+    """Return what to say of an error that nobody caught; the log says more at level debug."""
+    logging.getLogger(__name__).debug("the whole story:", exc_info=err)
+    while isinstance(err, BaseExceptionGroup):
+        err = err.exceptions[0]
+    return str(err) if isinstance(err, BridgeError) else f"a mistake of ours: {err!r}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,10 +119,9 @@ def _key(asked: argparse.Namespace) -> None:
 
 async def _probed(settings: Config, source: Source) -> Metering:
     """Probe the devices without touching the running bridge's files."""
-    nowhere = Path(os.devnull).parent / "hashcenter-no-such-folder"
-    store = Store(nowhere, nowhere, lambda: 0.0)
-    known = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
-    store.kept.ordinals = known.kept.ordinals
+    store = Store(
+        settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0, read_only=True
+    )
     context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
     metering = Metering(
         build.drivers(settings, source, context),
@@ -172,22 +184,30 @@ def _stop(asked: argparse.Namespace) -> None:
     action = "/release" if asked.release else "/stop"
     if control.ask(settings.rig.runtime_folder, "POST", action) is None:
         # The latch is kept on disk, so a bridge that is started later finds it.
-        store = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
-        store.kept.stopped = not asked.release
-        store.save()
-        if store.failure:
-            raise BridgeError(store.failure)
+        with _kept(settings) as kept:
+            kept.stopped = not asked.release
         print("The bridge does not run; it will find this when it starts.")
     print("Released." if asked.release else "Stopped, until `hashcenter stop --release`.")
+
+
+@contextmanager
+def _kept(settings: Config) -> Iterator[Kept]:
+    """Change what a bridge that does not run now will find. Raises BridgeError if it starts."""
+    folder = make_folder(settings.rig.state_folder, "state_folder")
+    with alone(folder, "state_folder"):
+        store = Store(folder, settings.rig.runtime_folder, lambda: 0.0)
+        yield store.kept
+        store.save()
+    if store.failure:
+        raise BridgeError(store.failure)
 
 
 def _unpair(asked: argparse.Namespace) -> None:
     settings, _ = _load(asked)
     answer = control.ask(settings.rig.runtime_folder, "POST", "/unpair")
     if answer is None:
-        store = Store(settings.rig.state_folder, settings.rig.runtime_folder, lambda: 0.0)
-        store.kept.controller = None
-        store.save()
+        with _kept(settings) as kept:
+            kept.controller = None
     print("The next house that asks is obeyed.")
 
 

@@ -7,9 +7,9 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from .errors import ConfigError
 from .wire.topics import RIG_PATTERN
@@ -17,8 +17,19 @@ from .wire.topics import RIG_PATTERN
 DEFAULT_PATHS = (Path("hashcenter.toml"), Path("/etc/hashcenter/hashcenter.toml"))
 
 
+#: TOML has no paths and no tuples, so these two alone are converted.
+Folder = Annotated[Path, Strict(False)]
+Blocks = Annotated[tuple[dict[str, Any], ...], Strict(False)]
+_FAMILIES = ("device", "runner", "miner")
+#: How a pattern begins, and what it means to a person.
+_PATTERNS = (
+    ("^[a-z0-9]", "write small letters, digits, - and _, at most 32 of them"),
+    ("^https?:", "write an address without a path, such as http://192.168.1.20:8420"),
+)
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class RigConfig(_Section):
@@ -28,23 +39,23 @@ class RigConfig(_Section):
     name: str = Field(default="", max_length=60)
     allow_control: bool = False
     max_w: float = Field(default=1500.0, gt=0, le=20_000)
-    safe_w: float = Field(default=0.0, ge=0)
+    safe_w: float = Field(default=0.0, ge=0, le=20_000)
     base_w: float = Field(default=0.0, ge=0, le=2_000)
     psu_efficiency: float = Field(default=0.92, ge=0.5, le=1.0)
-    unattended_w: float | None = Field(default=None, ge=0)
+    unattended_w: float | None = Field(default=None, ge=0, le=20_000)
     max_temp_c: float = Field(default=85.0, ge=40, le=110)
     coast_s: float = Field(default=1800.0, ge=0, le=1800)
-    state_folder: Path = Path("/var/lib/hashcenter")
-    runtime_folder: Path = Path("/run/hashcenter")
+    state_folder: Folder = Path("/var/lib/hashcenter")
+    runtime_folder: Folder = Path("/run/hashcenter")
 
 
 class MqttConfig(_Section):
     """`[mqtt]`: the house's broker. The password comes from a file or HASHCENTER_MQTT_PASSWORD."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
     port: int = Field(default=1883, ge=1, le=65_535)
     username: str | None = None
-    password_file: Path | None = None
+    password_file: Folder | None = None
     keepalive_s: int = Field(default=15, ge=5, le=300)
 
     def password(self) -> str | None:
@@ -53,9 +64,10 @@ class MqttConfig(_Section):
             return os.environ.get("HASHCENTER_MQTT_PASSWORD")
         try:
             return self.password_file.read_text().strip()
-        except OSError as err:
+        except (OSError, UnicodeDecodeError) as err:
+            why = getattr(err, "strerror", None) or "it is not text in UTF-8"
             raise ConfigError(
-                f"[mqtt] password_file: {self.password_file} cannot be read ({err.strerror})"
+                f"[mqtt] password_file: {self.password_file} cannot be read ({why})"
             ) from None
 
 
@@ -63,8 +75,8 @@ class HttpConfig(_Section):
     """`[http]`: the API that answers. `url` is how the house reaches it, if not by `listen`."""
 
     enabled: bool = True
-    listen: str = "127.0.0.1"
-    port: int = Field(default=8420, ge=0, le=65_535)
+    listen: str = Field(default="127.0.0.1", min_length=1, max_length=253)
+    port: int = Field(default=8420, ge=1, le=65_535)
     url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     max_waiting: int = Field(default=16, ge=1, le=1000)
 
@@ -82,9 +94,9 @@ class Config(_Section):
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
-    device: tuple[dict[str, Any], ...] = ()
-    runner: tuple[dict[str, Any], ...] = ()
-    miner: tuple[dict[str, Any], ...] = ()
+    device: Blocks = ()
+    runner: Blocks = ()
+    miner: Blocks = ()
 
 
 class Source:
@@ -105,6 +117,8 @@ class Source:
         table = str(location[0]) if location else ""
         nth = location[1] if len(location) > 1 and isinstance(location[1], int) else 0
         key = next((str(part) for part in reversed(location[1:]) if isinstance(part, str)), None)
+        plain = re.compile(rf"\s*{re.escape(table)}\s*[.=]")
+        wanted = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=") if key else None
         current, seen, header = "", -1, None
         for number, line in enumerate(self._lines, 1):
             found = re.match(r"\s*\[\[?\s*([\w.-]+)", line)
@@ -113,11 +127,11 @@ class Source:
                 if found[1] == table:
                     seen += 1
                     header = number if seen == nth else header
-            elif key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+            elif wanted and wanted.match(line):
                 if current == table and max(seen, 0) == nth:
                     return number
-            elif not key and re.match(rf"\s*{re.escape(table)}\s*=", line) and not current:
-                return number
+            elif not current and header is None and plain.match(line):
+                header = number
         return header
 
 
@@ -125,15 +139,26 @@ def explain(source: Source, prefix: tuple[int | str, ...], err: ValidationError)
     """Return the first problem of `err` as one sentence; `prefix` is where its block stands."""
     first = err.errors(include_url=False)[0]
     location = (*prefix, *first["loc"])
+    # Deeper parts name pydantic's types and places in a list, not the owner's keys.
+    location = location[: 3 if location and location[0] in _FAMILIES else 2]
     if first["type"] == "extra_forbidden":
         return source.error(
             location, "this key is not known; see `hashcenter schema` for those that are"
         )
     if first["type"] == "missing":
         return source.error(location, "this key is needed and is not there")
-    given = str(first.get("input"))
-    shown = f" (it is {given[:60]!r})" if len(given) < 200 else ""
-    return source.error(location, f"{first['msg'][0].lower()}{first['msg'][1:]}{shown}")
+    if first["type"] == "tuple_type" and location in [(family,) for family in _FAMILIES]:
+        return source.error(location, f"write it in two brackets: [[{location[0]}]]")
+    if first["type"] == "model_type":
+        return source.error(location, f"write it as a table: [{location[0]}]")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        pattern = str(first["ctx"]["pattern"])
+        message = next((text for start, text in _PATTERNS if pattern.startswith(start)), message)
+    given = first.get("input")
+    plain = not isinstance(given, dict) and len(str(given)) < 200
+    shown = f" (it is {str(given)[:60]!r})" if plain else ""
+    return source.error(location, f"{message[:1].lower()}{message[1:]}{shown}")
 
 
 def find(path: Path | None) -> Path:

@@ -23,6 +23,7 @@ def create_app(loop: Loop) -> web.Application:
     """Return the little server: GET /status, POST /stop, POST /release, POST /unpair."""
 
     async def status(_: web.Request) -> web.Response:
+        loop.rig.store.tick()
         state = rig_state(loop.rig, device_states(loop.rig))
         return web.Response(text=encode(state), content_type="application/json")
 
@@ -71,6 +72,10 @@ def ask(runtime_folder: Path, method: str, path: str) -> dict[str, Any] | None:
         ) from None
     except OSError as err:
         raise BridgeError(f"the running bridge did not answer ({err})") from None
-    _, _, body = answer.partition(b"\r\n\r\n")
-    result: dict[str, Any] = json.loads(body)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    try:
+        result: dict[str, Any] = json.loads(body)
+    except ValueError:
+        said = head.splitlines()[0].decode(errors="replace") if head else "nothing"
+        raise BridgeError(f"the running bridge answered {said!r}") from None
     return result

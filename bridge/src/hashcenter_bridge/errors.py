@@ -1,7 +1,8 @@
 """What can go wrong, told apart by who can do something about it.
 
-Every text is one sentence for a person: it names the file, key or device and says what to do. `cli.py`
-prints `BridgeError` texts without a traceback; the loop turns faults into `faults` on the wire.
+Every text is one sentence for a person: it names the file, key or device and says what to do.
+`cli.py` prints `BridgeError` texts without a traceback; the loop turns faults into `faults` on the
+wire.
 """
 
 

@@ -47,5 +47,5 @@ async def ask_once(program: RunnerProgram, rig: Rig) -> None:
                         ticket.stamp("first_token")
                         tokens += 1
                 ticket.usage = Usage(completion_tokens=tokens)
-        except (TicketRefused, aiohttp.ClientError, TimeoutError, OSError) as err:
+        except (TicketRefused, aiohttp.ClientError, ValueError, TimeoutError, OSError) as err:
             _LOGGER.info("%s was not measured: %s", runner.name, err)

@@ -15,16 +15,20 @@ from typing import Any, Final
 from aiohttp import web
 
 from .api_error import ApiError, bad_request
-from .question import Question, read_chat, read_embeddings
+from .question import read_chat, read_embeddings
 from .relay import Relay
 from .runners import Runner
-from .tickets import Priority, TicketRefused, Tickets
+from .tickets import Priority, Ticket, TicketRefused, Tickets
 
 log = logging.getLogger(__name__)
 
 #: A question with a picture from a camera fits; a book does not.
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 BODY_WITHIN_S: Final = 30.0
+#: How long a connection may rest before its next request is there.
+REST_WITHIN_S: Final = 60.0
+#: Answers that are on their way when the bridge stops get no longer.
+SHUTDOWN_WITHIN_S: Final = 2.0
 
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 _RETRY_AFTER: Final = {"Retry-After": "5"}
@@ -40,10 +44,7 @@ def create_app(
     metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
 ) -> web.Application:
-    """Return the API over `runners` (by name).
-
-    Serve it with `handler_cancellation`: a client that hangs up must cancel its request.
-    """
+    """Return the API over `runners` (by name), for `server`."""
     api = _Api(tickets, runners, metrics, health)
     app = web.Application(middlewares=[_errors, _require_key(key)], client_max_size=MAX_BODY_BYTES)
     app.cleanup_ctx.append(api.connected)
@@ -53,6 +54,18 @@ def create_app(
     app.router.add_post("/v1/chat/completions", api.chat)
     app.router.add_post("/v1/embeddings", api.embeddings)
     return app
+
+
+def server(app: web.Application) -> web.AppRunner:
+    """Return what serves `app`: who hangs up ends its request, who dawdles is dropped."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=True,
+        # Also the limit for a request's headers to come.
+        keepalive_timeout=REST_WITHIN_S,
+        shutdown_timeout=SHUTDOWN_WITHIN_S,
+    )
 
 
 class _Api:
@@ -99,32 +112,31 @@ class _Api:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a chat, as a stream if asked."""
-        return await self._answer(request, "/chat/completions", read_chat)
+        question, priority = read_chat(await _body(request)), _priority(request)
+        with self._tickets.hold(priority, self._known(question.model)) as ticket:
+            relay = await self._granted(ticket)
+            body = question.body_for_stream(_name_at(relay.runner, question.model))
+            if question.stream:
+                return await relay.chat_stream(body, ticket, request)
+            return await relay.chat(body, ticket)
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Return embeddings, if the runner makes them."""
-        return await self._answer(request, "/embeddings", read_embeddings)
+        question, priority = read_embeddings(await _body(request)), _priority(request)
+        with self._tickets.hold(priority, self._known(question.model)) as ticket:
+            relay = await self._granted(ticket)
+            body = question.body(_name_at(relay.runner, question.model))
+            return await relay.embeddings(body, ticket)
 
-    async def _answer(
-        self, request: web.Request, path: str, read: Callable[[bytes], Question]
-    ) -> web.StreamResponse:
-        priority = _priority(request)
-        question = read(await _body(request))
-        self._require_model(question.model)
-        with self._tickets.hold(priority, question.model) as ticket:
-            try:
-                relay = self._relays[await ticket.granted()]
-            except TicketRefused as refused:
-                status = 429 if refused.code == "queue_full" else 503
-                raise ApiError(status, refused.code, refused.text, headers=_RETRY_AFTER) from None
-            served = [model.id for model in relay.runner.models]
-            model = question.model if question.model in served else next(iter(served), "")
-            body = question.body(model)
-            if question.stream:
-                return await relay.stream(path, body, ticket, request)
-            return await relay.whole(path, body, ticket)
+    async def _granted(self, ticket: Ticket) -> Relay:
+        try:
+            return self._relays[await ticket.granted()]
+        except TicketRefused as refused:
+            status = 429 if refused.code == "queue_full" else 503
+            raise ApiError(status, refused.code, refused.text, headers=_RETRY_AFTER) from None
 
-    def _require_model(self, model: str | None) -> None:
+    def _known(self, model: str | None) -> str | None:
+        """Return `model` if a runner serves it, or if none is named. Raises ApiError (404)."""
         known = sorted({one.id for runner in self._runners.values() for one in runner.models})
         if model is not None and model not in known:
             raise ApiError(
@@ -133,6 +145,13 @@ class _Api:
                 f"there is no model {model[:120]!r} here; there are: {', '.join(known) or 'none'}",
                 "model",
             )
+        return model
+
+
+def _name_at(runner: Runner, model: str | None) -> str:
+    """Return the name of `model` at the runner that the loop chose: its own if it has no such."""
+    served = [one.id for one in runner.models]
+    return model if model in served else next(iter(served), "")
 
 
 def _priority(request: web.Request) -> Priority:

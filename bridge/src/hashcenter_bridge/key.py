@@ -16,8 +16,9 @@ def read_or_make(state_folder: Path) -> str:
             return key
     except FileNotFoundError:
         pass
-    except OSError as err:
-        raise ConfigError(f"{path}: the key cannot be read ({err.strerror})") from None
+    except (OSError, UnicodeDecodeError) as err:
+        why = getattr(err, "strerror", None) or "it is not text"
+        raise ConfigError(f"{path}: the key cannot be read ({why})") from None
     return renew(state_folder)
 
 

@@ -11,8 +11,9 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from . import picture
+from . import diagnosis, picture
 from .arbiter import decide, leases
+from .arbiter.effect import tolerance_w
 from .arbiter.types import Running, Wanted
 from .errors import DeviceFault
 from .intake import Intake, Situation
@@ -25,6 +26,7 @@ from .wire.messages import (
     Event,
     LeaseRequest,
     ReleaseRequest,
+    Response,
     RestartDeviceRequest,
     StopAllRequest,
 )
@@ -37,7 +39,9 @@ _LOGGER = logging.getLogger(__name__)
 _TICK_S = 1.0
 #: A setting that was refused is tried again after this long.
 _AGAIN_S = 5.0
-_ENERGY_S = 10.0
+_TELL_AGAIN_S = 2.0
+#: Whoever writes nonsense to the broker fills no log and no house's history.
+_REFUSALS_S = 1.0
 _REFUSED = {
     "stopped": "The rig was stopped by a person (Stop all).",
     "queue_full": "Too many questions wait already.",
@@ -54,8 +58,10 @@ class Loop:
         self._schedule = Schedule()
         self._working: dict[str, asyncio.Task[None]] = {}
         self._limits_set: dict[str, tuple[float, float]] = {}
+        self._limit_faults: dict[str, DeviceFault] = {}
+        self._told: dict[str, tuple[Running, float]] = {}
         self._preempting: set[int] = set()
-        self._energy_at = 0.0
+        self._refused_at = float("-inf")
         self._shares: dict[str, int] = {}
         self._intake = Intake(self._situation)
 
@@ -91,11 +97,18 @@ class Loop:
             counted = {"messages_invalid_total": health.messages_invalid_total + 1}
         else:
             counted = {"requests_refused_total": health.requests_refused_total + 1}
-            _LOGGER.info("request refused: %s", taken.response.text)
+            self._tell_refusal(taken.response)
         self.rig.health = health.model_copy(update=counted)
         if taken.response is not None and self.line:
             self.line.say(RESPONSE, taken.response)
         self.wake()
+
+    def _tell_refusal(self, response: Response) -> None:
+        now = self.rig.clock()
+        if now - self._refused_at >= _REFUSALS_S:
+            self._refused_at = now
+            _LOGGER.info("request refused: %s", response.text)
+            self.tell("refused", f"A request was refused: {response.text}")
 
     def device_event(self, uid: str, code: str, text: str) -> None:
         """A device reported something by itself."""
@@ -122,7 +135,7 @@ class Loop:
         rig.state, wanted = decide.decide(rig.state, seen, rig.rules, now)
         rig.wanted = wanted
         self._settle_tickets(wanted)
-        self._settle_miners(wanted)
+        self._settle_miners(wanted, now)
         for runner in rig.runners:
             if runner.child is not None:
                 runner.child.want(wanted.runners[runner.runner.name].running is Running.ACTIVE)
@@ -154,10 +167,7 @@ class Loop:
             case StopAllRequest():
                 self.stop_all(engaged=request.engaged)
             case RestartDeviceRequest():
-                watched = rig.metering.watched[request.uid]
-                self._start(
-                    f"restart {request.uid}", self._guarded(watched.driver.restart(request.uid))
-                )
+                self._start(f"restart {request.uid}", self._restart(request.uid))
 
     def stop_all(self, *, engaged: bool) -> None:
         """Engage or release the latch; it holds over restarts."""
@@ -185,7 +195,10 @@ class Loop:
                 continue
             if fate.runner is not None:
                 ticket.grant(fate.runner)
-                rig.answers.granted(ticket, preempted=number in self._preempting)
+                preempted = number in self._preempting
+                rig.answers.granted(ticket, preempted=preempted)
+                if preempted:
+                    self.tell("preempted", "Hashing gave way to a question.")
                 self._preempting.discard(number)
             elif fate.code is not None:
                 ticket.refuse(fate.code, _REFUSED.get(fate.code, fate.reason))
@@ -193,7 +206,7 @@ class Loop:
                 self._preempting.add(number)
         self._preempting &= set(rig.tickets.open)
 
-    def _settle_miners(self, wanted: Wanted) -> None:
+    def _settle_miners(self, wanted: Wanted, now: float) -> None:
         for program in self.rig.miners:
             name = program.miner.name
             running = wanted.miners[name].running
@@ -207,19 +220,30 @@ class Loop:
                     or (running is Running.PAUSED and program.running is not Running.STOPPED)
                 )
             # Only one that hashes or is paused can be told the other.
-            if {running, program.running} == {Running.ACTIVE, Running.PAUSED}:
-                self._start(f"miner {name}", program.tell(running))
+            if {running, program.running} != {Running.ACTIVE, Running.PAUSED}:
+                continue
+            # Only the same word waits before it is said again: a new one never does.
+            told, told_at = self._told.get(name, (None, 0.0))
+            if told is running and now < told_at + _TELL_AGAIN_S:
+                continue
+            if self._start(f"miner {name}", program.tell(running)):
+                self._told[name] = (running, now)
 
     def _settle_limits(self, wanted: Wanted, now: float) -> None:
         """Set what differs; while something must come down, nothing goes up."""
         changes: list[tuple[str, float, bool]] = []
+        lowering = False
         for uid, device in wanted.devices.items():
-            limit_w = self.rig.metering.watched[uid].readings.power_limit_w
-            if device.limit_w is None or limit_w is None:
+            readings = self.rig.metering.watched[uid].readings
+            limit_w, target_w = readings.power_limit_w, device.target_w
+            if device.limit_w is None or target_w is None or limit_w is None:
                 continue
-            if abs(device.limit_w - limit_w) >= 1.0 or device.effect is Effect.NO_EFFECT:
+            failed = device.effect is Effect.NO_EFFECT
+            if abs(device.limit_w - limit_w) >= 1.0 or failed:
                 changes.append((uid, device.limit_w, device.limit_w > limit_w))
-        lowering = any(not up for _, _, up in changes)
+            drawn_w = readings.power_w or 0.0
+            too_high = failed and drawn_w > target_w + tolerance_w(target_w)
+            lowering = lowering or too_high or limit_w - device.limit_w >= 1.0
         for uid, wanted_w, up in changes:
             # Only the same setting waits before it is tried again: a new one never does.
             set_w, set_at = self._limits_set.get(uid, (None, 0.0))
@@ -229,15 +253,19 @@ class Loop:
                 self._limits_set[uid] = (wanted_w, now)
 
     async def _set_limit(self, uid: str, limit_w: float) -> None:
-        driver = self.rig.metering.watched[uid].driver
-        await self._guarded(driver.set_power_limit(uid, limit_w))
+        try:
+            await self.rig.metering.watched[uid].driver.set_power_limit(uid, limit_w)
+        except DeviceFault as fault:
+            self._limit_faults[uid] = fault
+        else:
+            self._limit_faults.pop(uid, None)
         self.rig.metering.look_soon(uid)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _restart(self, uid: str) -> None:
         try:
-            await work
+            await self.rig.metering.watched[uid].driver.restart(uid)
         except DeviceFault as fault:
-            self.tell(fault.code, fault.text, Severity.WARNING)
+            self.tell(fault.code, fault.text, Severity.WARNING, uid=uid)
 
     def _start(self, key: str, work: Coroutine[Any, Any, None]) -> bool:
         """Start `work` unless the same is under way; return whether it was started."""
@@ -259,37 +287,17 @@ class Loop:
     def _count_shares(self) -> None:
         for program in self.rig.miners:
             if program.reading is None:
-                self._shares.pop(program.miner.name, None)
                 continue
-            before = self._shares.get(program.miner.name, 0)
-            more = program.reading.shares_accepted - before
-            self.rig.answers.totals.shares += max(0, more)
-            self._shares[program.miner.name] = program.reading.shares_accepted
+            name, shares = program.miner.name, program.reading.shares_accepted
+            # What somebody else's miner found before we came is not ours to count; a count that
+            # fell began anew.
+            before = self._shares.get(name, 0 if program.child else shares)
+            self._shares[name] = shares
+            self.rig.answers.totals.shares += shares - before if shares >= before else shares
 
     def _find_faults(self, now: float) -> None:
-        rig, current = self.rig, dict[tuple[str, str | None], str]()
-        for uid, watched in rig.metering.watched.items():
-            if watched.fault is not None:
-                current[(watched.fault.code, uid)] = f"{watched.device.name}: {watched.fault.text}"
-            track = rig.state.tracks.get(uid)
-            if track is not None and track.effect is Effect.NO_EFFECT:
-                current[("no_effect", uid)] = (
-                    f"{watched.device.name} was set to {track.target_w:.0f} W, "
-                    "but its measured watts did not follow"
-                )
-            if uid in rig.state.cooling:
-                current[("too_hot", uid)] = f"{watched.device.name} is too hot; it does not hash"
-        for runner in rig.runners:
-            if runner.running is Running.FAILED:
-                current[("runner_failed", None)] = runner.why
-        for miner in rig.miners:
-            if miner.running is Running.FAILED:
-                current[("miner_failed", None)] = miner.seen().why
-            elif miner.pool_connected is False:
-                current[("pool_lost", None)] = f"{miner.miner.name} has lost its pool"
-        if rig.store.failure:
-            current[("storage", None)] = rig.store.failure
-        appeared, gone = rig.faults.update(current, now)
+        current = diagnosis.wrong_now(self.rig, self._limit_faults, now)
+        appeared, gone = self.rig.faults.update(current, now)
         for key in appeared:
             _LOGGER.warning("%s", current[key])
             self.tell(key[0], current[key], Severity.WARNING, uid=key[1])
@@ -300,9 +308,6 @@ class Loop:
         rig, line = self.rig, self.line
         if line is None:
             return
-        if now - self._energy_at >= _ENERGY_S:
-            self._energy_at = now
-            rig.store.tick()
         rig.health = rig.health.model_copy(
             update={
                 "device_read_failures_total": rig.metering.failures,
@@ -310,15 +315,23 @@ class Loop:
             }
         )
         inventory = picture.inventory(rig)
-        if self._schedule.inventory(inventory):
+        if self._schedule.inventory(inventory, now):
             line.say(INVENTORY, inventory)
         devices = picture.device_states(rig)
         state = picture.rig_state(rig, devices)
-        if self._schedule.state(state, now):
+        say_state = self._schedule.state(state, now)
+        due = {
+            uid: device
+            for uid, device in devices.items()
+            if self._schedule.device(uid, device, now)
+        }
+        if say_state or due:
+            # Noted before it is said: energy that was shown is never taken back.
+            rig.store.tick()
+        if say_state:
             line.say(STATE, state)
-        for uid, device in devices.items():
-            if self._schedule.device(uid, device, now):
-                line.say(DEVICE, device, uid)
+        for uid, device in due.items():
+            line.say(DEVICE, device, uid)
 
     def tell(
         self,

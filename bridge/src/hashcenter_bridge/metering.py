@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from .arbiter.types import DeviceSeen, Rules
 from .devices import Driver, Sample
 from .energy import Meter
-from .errors import DeviceFault
+from .errors import ConfigError, DeviceFault
 from .store import Store
 from .wire.messages import Device
 from .wire.values import DeviceKind, PowerSource, Readings
@@ -21,17 +21,22 @@ from .wire.values import DeviceKind, PowerSource, Readings
 _LOGGER = logging.getLogger(__name__)
 _RIG = "rig"
 _MAX_GAP_S = 30.0
+#: What a card draws at least with nothing to do, as a share of its lowest limit.
+_IDLE_SHARE = 0.25
 
 
 @dataclass(eq=False)
 class Watched:
-    """A device and the last look at it. `readings` carry the energy; a fault hides them."""
+    """A device and the last look at it. `readings` carry the energy; a fault hides them.
+
+    `read_at` is when it was heard last; that it was found counts, so that nothing begins silent.
+    """
 
     device: Device
     driver: Driver
     meter: Meter
+    read_at: float
     readings: Readings = field(default_factory=Readings)
-    read_at: float | None = None
     fault: DeviceFault | None = None
     foreign: bool = False
 
@@ -58,12 +63,19 @@ class Metering:
         self.watched: dict[str, Watched] = {}
 
     async def probe(self) -> None:
-        """Find the devices. Raises PluginUnavailable when a driver cannot work here."""
+        """Find the devices. Raises PluginUnavailable when a driver cannot work here.
+
+        Raises ConfigError when two drivers find the same device.
+        """
         for driver in self.drivers:
             for device in await driver.probe():
+                if device.uid in self.watched:
+                    raise ConfigError(
+                        f"two [[device]] blocks drive {device.name} ({device.uid}): remove one"
+                    )
                 kept = self._store.kept.energy.setdefault(device.uid, {})
                 numbered = device.model_copy(update={"ordinal": self._ordinal(device)})
-                self.watched[device.uid] = Watched(numbered, driver, Meter(kept))
+                self.watched[device.uid] = Watched(numbered, driver, Meter(kept), self._clock())
 
     def _ordinal(self, device: Device) -> int:
         """Return the device's number among its kind; once given, it stays with its uid."""
@@ -116,9 +128,9 @@ class Metering:
         if isinstance(sample, DeviceFault):
             self.failures += 1
             if watched.fault is None or watched.fault.code != sample.code:
-                _LOGGER.warning("%s: %s", watched.device.name, sample.text)
+                _LOGGER.info("%s: %s", watched.device.name, sample.text)
             watched.fault = sample
-            watched.readings = Readings(missing={"power_w": sample.text})
+            watched.readings = Readings(missing={"power_w": sample.text[:400]})
             watched.meter.update(now, None)
         else:
             if watched.fault is not None:
@@ -171,6 +183,9 @@ def _seen(watched: Watched, now: float) -> DeviceSeen:
     readings, can = watched.readings, watched.device.capabilities
     limit = can.power_limit
     idle_w = can.idle_w or 0.0
+    if limit is not None:
+        # A busy card does not tell, and one that holds a model idles higher than an empty one.
+        idle_w = max(idle_w, limit.min_w * _IDLE_SHARE)
     seen = DeviceSeen(
         uid=watched.device.uid,
         idle_w=idle_w,
@@ -180,7 +195,7 @@ def _seen(watched: Watched, now: float) -> DeviceSeen:
         power_w=readings.power_w,
         limit_w=readings.power_limit_w,
         temp_c=readings.temp_c,
-        age_s=now - watched.read_at if watched.read_at is not None else float("inf"),
+        age_s=now - watched.read_at,
         settle_s=can.settle_s,
         foreign=watched.foreign,
         fault=watched.fault.text if watched.fault else None,

@@ -10,13 +10,15 @@ import hashlib
 import logging
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from .config import MqttConfig
 from .wire.codec import MAX_REQUEST_BYTES, WireModel, encode
@@ -31,6 +33,9 @@ _SESSION_EXPIRY_S = 120
 _WILL_DELAY_S = 10
 _RETRY_S = (0.5, 1.0, 2.0, 3.0)
 _MOST_EVENTS = 200
+_MOST_UNREAD = 1000
+#: All rigs of a house hear Home Assistant's birth at once; they do not all answer at once.
+_BIRTH_S = (0.5, 3.0)
 _UNSUPPORTED_VERSION = (1, 132)
 _NOT_LET_IN = (4, 5, 134, 135)
 
@@ -68,12 +73,16 @@ class Line:
         self._something = asyncio.Event()
         self._said_all = asyncio.Event()
         self._done = asyncio.Event()
+        self._closing = False
+        self._birth: asyncio.TimerHandle | None = None
         self.online = False
         self.why = "not connected yet"
         self.connects = 0
 
     def say(self, topic: Topic[WireModel], message: WireModel, uid: str | None = None) -> None:
         """Publish `message` as soon as the line is up. Never blocks."""
+        if self._closing:
+            return
         name = topic.of(self._rig, uid)
         said = _Said(name, encode(message), topic.retained, topic.expiry_s)
         if topic.retained:
@@ -96,7 +105,7 @@ class Line:
             try:
                 await self._session()
                 failures = 0
-            except aiomqtt.MqttError as err:
+            except (aiomqtt.MqttError, ValueError) as err:
                 why = self._explain(err)
                 if why != self.why or self.online:
                     _LOGGER.warning("%s", why)
@@ -111,9 +120,15 @@ class Line:
                 pass
 
     async def close(self) -> None:
-        """Say offline ourselves and hang up: this is no accident for the will to report."""
+        """Say offline ourselves and hang up: this is no accident for the will to report.
+
+        Nothing is said after that, so that no late heartbeat makes the rig look alive.
+        """
         self._said_all.clear()
         self.say(STATUS, Status(status=Presence.OFFLINE, boot_id=self._boot_id))
+        self._closing = True
+        if self._birth:
+            self._birth.cancel()
         try:
             async with asyncio.timeout(2):
                 await self._said_all.wait()
@@ -124,7 +139,9 @@ class Line:
     async def _session(self) -> None:
         async with self._client() as client:
             # Requests wait for the subscription; what the session queued arrives after it.
-            await client.subscribe(REQUEST.of(self._rig), qos=1)
+            # The retain flag is kept as it was published: such a request is refused.
+            as_published = SubscribeOptions(qos=1, retainAsPublished=True)
+            await client.subscribe(REQUEST.of(self._rig), options=as_published)
             await client.subscribe(BIRTH_TOPIC, qos=0)
             self.online, self.why = True, ""
             self.connects += 1
@@ -133,18 +150,14 @@ class Line:
             self._connected()
             work = [
                 asyncio.create_task(part)
-                for part in (self._read(client), self._write(client), self._end())
+                for part in (self._read(client), self._write(client), self._done.wait())
             ]
             try:
                 ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
             finally:
-                for task in work:
-                    task.cancel()
-
-    async def _end(self) -> None:
-        await self._done.wait()
+                await _end(work)
 
     async def _read(self, client: aiomqtt.Client) -> None:
         request = REQUEST.of(self._rig)
@@ -152,9 +165,15 @@ class Line:
             payload = bytes(message.payload)
             if message.topic.value == request:
                 self._heard(payload, bool(message.retain))
-            elif payload == b"online" and not message.retain:
-                self._born()
+            elif payload == b"online" and not message.retain and self._birth is None:
+                delay_s = random.uniform(*_BIRTH_S)  # noqa: S311
+                self._birth = asyncio.get_running_loop().call_later(delay_s, self._greet)
         raise aiomqtt.MqttError("the broker closed the line")
+
+    def _greet(self) -> None:
+        self._birth = None
+        self.say(STATUS, Status(status=Presence.ONLINE, boot_id=self._boot_id))
+        self._born()
 
     async def _write(self, client: aiomqtt.Client) -> None:
         while True:
@@ -192,6 +211,7 @@ class Line:
             clean_start=False,
             keepalive=self._config.keepalive_s,
             timeout=10,
+            max_queued_incoming_messages=_MOST_UNREAD,
             properties=connect,
             will=aiomqtt.Will(
                 STATUS.of(self._rig),
@@ -202,7 +222,7 @@ class Line:
             ),
         )
 
-    def _explain(self, err: aiomqtt.MqttError) -> str:
+    def _explain(self, err: Exception) -> str:
         if self.online:
             return f"the broker at {self._config.host} is gone ({err}); trying again"
         return f"{explain(self._config, err)}; trying again"
@@ -233,8 +253,19 @@ async def refusal(config: MqttConfig) -> str | None:
     try:
         async with client:
             return None
-    except aiomqtt.MqttError as err:
+    except (aiomqtt.MqttError, ValueError) as err:
         return explain(config, err)
+
+
+async def _end(work: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended: before Python 3.12 `wait_for` may swallow a cancel."""
+    for task in work:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=0.5)
+        if not task.cancelled():
+            # Two may have failed at once; the first one's reason is enough.
+            task.exception()
 
 
 def _machine() -> str:

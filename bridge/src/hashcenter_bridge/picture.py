@@ -114,7 +114,7 @@ def device_states(rig: Rig) -> dict[str, DeviceState]:
             **{name: getattr(readings, name) for name in readings.model_fields_set},
             boot_id=rig.boot_id,
             activity=activity(rig, watched),
-            reason=wanted.reason if wanted else "",
+            reason=wanted.reason[:400] if wanted else "",
             target_w=None if wanted is None else _rounded(wanted.target_w),
             effect=wanted.effect if wanted else None,
             since_s=round(now - wanted.since) if wanted and wanted.since is not None else None,
@@ -142,12 +142,10 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
     hashing_w, answering_w = by_activity[Activity.HASHING], by_activity[Activity.ANSWERING]
     activities = {state.activity for state in devices.values()}
     known = power_w is not None
-    readings = [program.reading for program in rig.miners if program.reading]
-    rates = [0.0 if reading.paused else reading.hash_rate_hs for reading in readings]
-    known_rates = [rate for rate in rates if rate is not None]
+    hash_rate_hs = _hash_rate_hs(rig)
     missing = {} if known else {"power_w": "a device does not say what it draws"}
-    if len(known_rates) < len(rates):
-        missing["hash_rate_mhs"] = "a miner does not say its hash rate yet"
+    if rig.miners and hash_rate_hs is None:
+        missing["hash_rate_mhs"] = "a miner does not say its hash rate"
     return RigState(
         boot_id=rig.boot_id,
         tick=round(now, 1),
@@ -166,9 +164,7 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
         idle_w=_rounded(max(0.0, power_w - hashing_w - answering_w))
         if power_w is not None
         else None,
-        hash_rate_mhs=_rounded(sum(known_rates) / 1e6, 3)
-        if rig.miners and "hash_rate_mhs" not in missing
-        else None,
+        hash_rate_mhs=None if hash_rate_hs is None else round(hash_rate_hs / 1e6, 3),
         shares_accepted_total=rig.answers.totals.shares if rig.miners else None,
         stopped=rig.state.stopped,
         controller=rig.store.kept.controller,
@@ -178,6 +174,21 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
         health=rig.health,
         missing=missing,
     )
+
+
+def _hash_rate_hs(rig: Rig) -> float | None:
+    """Return the hash rate of all miners, None while one of them hashes and does not say."""
+    total_hs = 0.0
+    for program in rig.miners:
+        runs = program.running not in (Running.STOPPED, Running.STARTING)
+        if program.child is not None and program.running is Running.FAILED:
+            continue
+        if not runs or (program.reading and program.reading.paused):
+            continue
+        if program.reading is None or program.reading.hash_rate_hs is None:
+            return None
+        total_hs += program.reading.hash_rate_hs
+    return total_hs if rig.miners else None
 
 
 def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:

@@ -24,8 +24,7 @@ _CHILD: dict[ChildState, Running] = {
     ChildState.STOPPED: Running.STOPPED,
     ChildState.STARTING: Running.STARTING,
     ChildState.READY: Running.ACTIVE,
-    # Until it is gone it may still work.
-    ChildState.STOPPING: Running.ACTIVE,
+    ChildState.STOPPING: Running.STOPPING,
     ChildState.FAILED: Running.FAILED,
 }
 
@@ -47,8 +46,8 @@ class MinerProgram:
         self.why = ""
         self._clock = clock
         self._changed = changed
-        self._began = clock()
-        self._had_pool = False
+        self._looked = False
+        self._no_pool_since: float | None = None
         self._soon = asyncio.Event()
         self.child = (
             Child(
@@ -64,12 +63,19 @@ class MinerProgram:
 
     def _child_changed(self) -> None:
         if self.child and self.child.state not in (ChildState.READY, ChildState.STOPPING):
-            self.reading, self._had_pool, self._began = None, False, self._clock()
+            self._take(None)
         self._soon.set()
         self._changed()
 
+    def _take(self, reading: MinerReading | None) -> None:
+        self.reading = reading
+        if reading is None or reading.pool_connected is not False:
+            self._no_pool_since = None
+        elif self._no_pool_since is None:
+            self._no_pool_since = self._clock()
+
     async def _answers(self) -> bool:
-        self.reading = await self.miner.read()
+        self._take(await self.miner.read())
         return True
 
     async def run(self) -> None:
@@ -87,11 +93,14 @@ class MinerProgram:
     async def _read(self) -> None:
         before = self.reading
         try:
-            self.reading, self.why = await self.miner.read(), ""
+            self._take(await self.miner.read())
+            self.why = ""
         except MinerFault as fault:
             if self.why != fault.text:
                 _LOGGER.warning("%s", fault.text)
-            self.reading, self.why = None, fault.text
+            self._take(None)
+            self.why = fault.text
+        self._looked = True
         if before != self.reading:
             self._changed()
 
@@ -107,21 +116,22 @@ class MinerProgram:
     @property
     def running(self) -> Running:
         """Where it stands."""
-        at_work = self.child is None or self.child.state in (ChildState.READY, ChildState.STOPPING)
-        if self.child is not None and (not at_work or self.reading is None):
+        paused = self.reading is not None and self.reading.paused
+        if self.child is not None and self.child.state is ChildState.STOPPING:
+            # Until it is gone it may still hash, unless it was paused before.
+            return Running.STOPPED if paused else Running.STOPPING
+        if self.child is not None and self.child.state is not ChildState.READY:
             return _CHILD[self.child.state]
-        if self.reading is None:
-            return Running.FAILED
-        return Running.PAUSED if self.reading.paused else Running.ACTIVE
+        if self.child is None and self.reading is None:
+            return Running.FAILED if self._looked else Running.STARTING
+        return Running.PAUSED if paused else Running.ACTIVE
 
     @property
     def pool_connected(self) -> bool | None:
-        """Whether it has a pool; unknown while it may still be connecting after its start."""
-        connected = self.reading.pool_connected if self.reading else None
-        self._had_pool = self._had_pool or bool(connected)
-        if connected is False and not self._had_pool:
-            return None if self._clock() - self._began < _CONNECTS_WITHIN_S else False
-        return connected
+        """Whether it has a pool; unknown while it may only be connecting, again or at its start."""
+        if self._no_pool_since is not None:
+            return None if self._clock() - self._no_pool_since < _CONNECTS_WITHIN_S else False
+        return self.reading.pool_connected if self.reading else None
 
     def seen(self) -> MinerSeen:
         """Return what the arbiter is shown."""
@@ -155,7 +165,7 @@ class RunnerProgram:
         self._load_began: float | None = None
         self._load_s: float | None = None
         self._tell = changed
-        self._ready = False
+        self._ready: bool | None = None
         self._why = ""
         self.child = (
             Child(
@@ -203,6 +213,8 @@ class RunnerProgram:
     def running(self) -> Running:
         """Where it stands."""
         if self.child is None:
+            if self._ready is None:
+                return Running.STARTING
             return Running.ACTIVE if self._ready else Running.FAILED
         if self.child.state is ChildState.STOPPING:
             return Running.STOPPED

@@ -26,6 +26,11 @@ class Question:
         """Return the question as JSON for the runner that serves `model`."""
         return _encode({**self.fields, "model": model})
 
+    def body_for_stream(self, model: str) -> bytes:
+        """Return it as a question for a stream; one that was none gets its usage at the end."""
+        ours = {} if self.stream else {"stream": True, "stream_options": {"include_usage": True}}
+        return _encode({**self.fields, **ours, "model": model})
+
 
 def read_chat(payload: bytes) -> Question:
     """Return the chat completion asked for. Raises ApiError (400)."""

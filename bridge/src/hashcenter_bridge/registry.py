@@ -19,7 +19,8 @@ def names(family: Family) -> list[str]:
 def load(family: Family, name: str) -> type[Any]:
     """Return the plugin class `name` of a family.
 
-    Raises ConfigError when no such plugin is installed, PluginUnavailable when it cannot be imported.
+    Raises ConfigError when no such plugin is installed, PluginUnavailable when it cannot be
+    imported.
     """
     for point in entry_points(group=f"hashcenter.{family}.v1", name=name):
         try:
@@ -28,5 +29,7 @@ def load(family: Family, name: str) -> type[Any]:
             raise PluginUnavailable(
                 f"the plugin {name!r} needs the library {err.name or err}, which is not installed"
             ) from None
+        except AttributeError as err:
+            raise PluginUnavailable(f"the plugin {name!r} is broken: {err}") from None
     known = ", ".join(names(family)) or "none"
     raise ConfigError(f"there is no plugin {name!r} among the {family} (installed: {known})")

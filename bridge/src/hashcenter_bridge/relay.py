@@ -10,7 +10,7 @@ the runner, which frees its slot; a runner that dies or falls silent ends the st
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from .api_error import ApiError
+from .assembly import Assembly
 from .runners import Runner
 from .runners.upstream import session
 from .tickets import Ticket, Usage
@@ -57,36 +58,57 @@ class Relay:
         """Let go of the runner."""
         await self._session.close()
 
-    async def whole(self, path: str, body: bytes, ticket: Ticket) -> web.Response:
-        """Return the answer in one piece. Raises ApiError."""
+    async def embeddings(self, body: bytes, ticket: Ticket) -> web.Response:
+        """Return embeddings. Raises ApiError."""
         try:
-            async with asyncio.timeout(self._first_within_s), self._asked(path, body) as upstream:
+            async with (
+                asyncio.timeout(self._first_within_s),
+                self._asked("/embeddings", body) as upstream,
+            ):
                 answer = await upstream.read()
         except (aiohttp.ClientError, OSError) as err:
-            raise self._broken(err, self._first_within_s) from None
+            raise self._broken(err, ticket) from None
         ticket.usage = _usage(_json(answer))
         return web.Response(body=answer, content_type="application/json")
 
-    async def stream(
-        self, path: str, body: bytes, ticket: Ticket, request: web.Request
+    async def chat(self, body: bytes, ticket: Ticket) -> web.Response:
+        """Return the answer in one piece. Raises ApiError."""
+        whole = Assembly()
+        try:
+            async with self._stream(body) as (pieces, limit):
+                await self._pass_on(pieces, whole.feed, ticket, limit)
+        except (aiohttp.ClientError, OSError, ValueError) as err:
+            raise self._broken(err, ticket) from None
+        if whole.error is not None:
+            raise _refused(self.runner.name, 500, json.dumps(whole.error).encode())
+        return web.json_response(whole.answer())
+
+    async def chat_stream(
+        self, body: bytes, ticket: Ticket, request: web.Request
     ) -> web.StreamResponse:
         """Answer `request` piece by piece. Raises ApiError as long as nothing was sent."""
         response = web.StreamResponse(headers=_STREAM_HEADERS)
         try:
-            async with (
-                asyncio.timeout(self._first_within_s) as limit,
-                self._asked(path, body) as upstream,
-            ):
+            async with self._stream(body) as (pieces, limit):
                 await response.prepare(request)
-                await self._pass_on(upstream.content, response, ticket, limit)
+                await self._pass_on(pieces, response.write, ticket, limit)
             await response.write_eof()
         except (aiohttp.ClientError, OSError) as err:
-            begun = "first_token" in ticket.stamps
-            error = self._broken(err, self._next_within_s if begun else self._first_within_s)
+            error = self._broken(err, ticket)
             if not response.prepared:
                 raise error from None
             await _say_goodbye(error, response, request)
         return response
+
+    @asynccontextmanager
+    async def _stream(
+        self, body: bytes
+    ) -> AsyncIterator[tuple[aiohttp.StreamReader, asyncio.Timeout]]:
+        async with (
+            asyncio.timeout(self._first_within_s) as limit,
+            self._asked("/chat/completions", body) as upstream,
+        ):
+            yield upstream.content, limit
 
     @asynccontextmanager
     async def _asked(self, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -101,16 +123,16 @@ class Relay:
     async def _pass_on(
         self,
         pieces: aiohttp.StreamReader,
-        response: web.StreamResponse,
+        take: Callable[[bytes], Awaitable[None]],
         ticket: Ticket,
         limit: asyncio.Timeout,
     ) -> None:
-        """Copy the stream; on the way note the first token, at the end what it took."""
+        """Hand the stream on; note the first token, and at the end what the answer took."""
         now = asyncio.get_running_loop().time
         talking, renewed_at, events, tail = False, 0.0, 0, b""
         try:
             async for piece in pieces.iter_any():
-                await response.write(piece)
+                await take(piece)
                 events += piece.count(b"data: {")
                 tail = (tail + piece)[-_TAIL_BYTES:]
                 if not talking and _FIRST_TOKEN.search(tail):
@@ -123,9 +145,11 @@ class Relay:
         finally:
             ticket.usage = _usage_at_end(tail) or Usage(completion_tokens=max(0, events - 1))
 
-    def _broken(self, err: Exception, waited_s: float) -> ApiError:
+    def _broken(self, err: Exception, ticket: Ticket) -> ApiError:
         name = self.runner.name
         if isinstance(err, TimeoutError):
+            talking = "first_token" in ticket.stamps
+            waited_s = self._next_within_s if talking else self._first_within_s
             return ApiError(
                 504, "runner_silent", f"the runner {name!r} has said nothing for {waited_s:.0f} s"
             )

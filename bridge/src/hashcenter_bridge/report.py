@@ -1,7 +1,8 @@
 """When to publish what: at once what a person would notice, calmly what only wiggles.
 
 The heartbeat goes out every 5 s, a device every 10 s; both sooner (but at most once a second) when
-something changed beyond its deadband. After a reconnect everything is due again.
+something changed beyond its deadband. After a reconnect everything is due again. The inventory is
+repeated, too: not every broker sends what it retained to a house that subscribes a second time.
 """
 
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from .wire.messages import DeviceState, HeaterState, InferenceState, Inventory, 
 
 HEARTBEAT_S = 5.0
 DEVICE_S = 10.0
+INVENTORY_S = 15.0
 _SOONEST_S = 1.0
 
 
@@ -71,7 +73,7 @@ def rig_changed(before: RigState, after: RigState) -> bool:
 class Schedule:
     """Remembers what was said when; a device goes by its uid."""
 
-    _inventory: Inventory | None = None
+    _inventory: tuple[float, Inventory] | None = None
     _state: tuple[float, RigState] | None = None
     _devices: dict[str, tuple[float, DeviceState]] = field(default_factory=dict)
 
@@ -81,11 +83,14 @@ class Schedule:
         self._state = None
         self._devices.clear()
 
-    def inventory(self, message: Inventory) -> bool:
-        """Return whether the inventory must be said: only when it changed."""
-        due = message != self._inventory
-        self._inventory = message
-        return due
+    def inventory(self, message: Inventory, now: float) -> bool:
+        """Return whether the inventory must be said at `now`."""
+        if self._inventory is not None:
+            at, before = self._inventory
+            if not _due(now - at, INVENTORY_S, changed=message != before):
+                return False
+        self._inventory = (now, message)
+        return True
 
     def state(self, message: RigState, now: float) -> bool:
         """Return whether the heartbeat must be said at `now`."""

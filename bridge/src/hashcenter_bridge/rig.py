@@ -1,7 +1,7 @@
 """All that a rig consists of while it runs: holds the parts, has no behavior of its own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .answers import Answers
 from .arbiter.types import Rules, Seen, State, TicketSeen, Wanted
@@ -37,8 +37,17 @@ class Rig:
 
     def seen(self, now: float) -> Seen:
         """Return everything the arbiter is shown."""
+        guests = {
+            uid for program in self.miners if program.child is None for uid in program.miner.gpus
+        } | {
+            uid for program in self.runners if program.child is None for uid in program.runner.gpus
+        }
         return Seen(
-            devices=self.metering.seen(now),
+            # A program that the owner named is no stranger, though the bridge did not start it.
+            devices=tuple(
+                replace(device, foreign=False) if device.uid in guests else device
+                for device in self.metering.seen(now)
+            ),
             miners=tuple(program.seen() for program in self.miners),
             runners=tuple(program.seen() for program in self.runners),
             tickets=tuple(

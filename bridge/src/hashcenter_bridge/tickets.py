@@ -1,7 +1,8 @@
 """Who waits for an answer: every request to the HTTP API holds a ticket until it is done.
 
-`http_api.py` opens a ticket and waits for its grant; the arbiter orders the tickets; `loop.py` grants
-them, once what stands in the way (a hashing miner, a loading model) is gone. Each stage is stamped.
+`http_api.py` opens a ticket and waits for its grant; the arbiter orders the tickets; `loop.py`
+grants them, once what stands in the way (a hashing miner, a loading model) is gone. Each stage is
+stamped.
 """
 
 import asyncio

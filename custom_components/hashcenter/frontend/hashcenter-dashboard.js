@@ -3,7 +3,7 @@
  *
  * Home Assistant calls `generate(config, hass)` and shows the returned views. Entities are found by
  * their translation key and device, never by entity id, so renaming breaks nothing. `config` may name
- * `rooms`: entity ids of thermostats or thermometers to show first.
+ * `rooms`: entity ids of thermostats or thermometers to show first; and `hours`: of the graphs.
  */
 
 const PLATFORM = "hashcenter";
@@ -61,14 +61,14 @@ const section = (...cards) => ({ type: "grid", cards: cards.filter(Boolean) });
 const wide = { grid_options: { columns: "full" } };
 
 /** Room now and target, and why the house does what it does. */
-function glance(found, rooms) {
+function glance(found, { rooms = [], hours = 6 }) {
   const { house } = found;
   const shown = rooms
     .filter((id) => found.hass.states[id])
     .map((id) =>
       id.startsWith("climate.")
         ? { type: "thermostat", entity: id }
-        : tile(id, { ...wide, features: [{ type: "trend-graph", hours_to_show: 6 }] }),
+        : tile(id, { ...wide, features: [{ type: "trend-graph", hours_to_show: hours }] }),
     );
   const why = found.entity(house, "why");
   return section(
@@ -96,9 +96,8 @@ function glance(found, rooms) {
 }
 
 /** Watts by activity and today's energy. */
-function watts(found) {
+function watts(found, { hours = 3 }) {
   const { house } = found;
-  const energy = found.entity(house, "energy_kwh");
   const kinds = [
     ["hashing_w", "Hashing", "orange", "mdi:pickaxe"],
     ["answering_w", "Answering", "blue", "mdi:message-text"],
@@ -107,20 +106,14 @@ function watts(found) {
   return section(
     heading("Heat", "mdi:radiator"),
     tile(found.entity(house, "power_w"), { name: "Now", color: "red", icon: "mdi:fire" }),
-    energy && {
-      type: "statistic",
-      entity: energy,
-      name: "Today",
-      period: { calendar: { period: "day" } },
-      stat_type: "change",
-    },
+    tile(found.entity(house, "energy_today_kwh"), { name: "Today", icon: "mdi:counter" }),
     ...kinds.map(([key, name, color, icon]) => tile(found.entity(house, key), { name, color, icon })),
     {
       type: "history-graph",
       ...wide,
-      hours_to_show: 3,
+      hours_to_show: hours,
       entities: kinds
-        .map(([key, name]) => ({ entity: found.entity(house, key), name }))
+        .map(([key, name, color]) => ({ entity: found.entity(house, key), name, color }))
         .filter(({ entity }) => entity),
     },
   );
@@ -200,8 +193,8 @@ class HashcenterDashboardStrategy extends HTMLElement {
       };
     }
     const sections = [
-      glance(found, config.rooms ?? []),
-      watts(found),
+      glance(found, config),
+      watts(found, config),
       answers(found),
       problems(found),
       ...found.rigs.map((device) => rig(found, device)),

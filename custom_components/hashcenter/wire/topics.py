@@ -85,7 +85,9 @@ def parse(topic: str) -> Address | None:
         return None
     parts = topic[len(BASE) + 1 :].split("/")
     entry = _BY_NAME.get(parts[1]) if len(parts) > 1 else None
-    if entry is None or not _RIG.fullmatch(parts[0]) or len(parts) != (3 if entry.per_device else 2):
+    if entry is None or len(parts) != (3 if entry.per_device else 2):
+        return None
+    if not _RIG.fullmatch(parts[0]):
         return None
     if not entry.per_device:
         return Address(parts[0], entry)

@@ -60,7 +60,7 @@ def test_a_stopping_miner_stays_stopped_when_a_question_comes() -> None:
         (gpu(temp_c=85.0), "too hot"),
         (gpu(age_s=30.5), "silent"),
         (gpu(age_s=float("inf")), "silent"),
-        (gpu(fault="it has fallen off the bus"), "fallen off the bus"),
+        (gpu(fault="it has fallen off the bus", age_s=10.5), "fallen off the bus"),
         (gpu(foreign=True), "another program"),
         (gpu(min_w=25.0, max_w=25.0, adjustable=False, limit_w=None), "neither be limited"),
     ],
@@ -72,6 +72,12 @@ def test_a_device_that_must_not_hash_does_not_and_says_why(device: DeviceSeen, r
     assert wanted.heater.available_w == 0.0
     assert reason in wanted.heater.available_why
     assert reason in wanted.heater.reason
+
+
+def test_one_failed_look_stops_no_miner() -> None:
+    seen = rig(devices=(gpu(fault="it did not answer", age_s=9.0, power_w=None),))
+    _, wanted = decide(leased(400.0), seen, rules(), 1.0)
+    assert wanted.miners["miner"].running is Running.ACTIVE
 
 
 def test_a_reading_that_is_29_s_old_still_counts() -> None:
@@ -143,6 +149,14 @@ def test_watts_that_ignore_their_limit_three_times_end_hashing_for_an_hour() -> 
     rested = rig(devices=(gpu(limit_w=100.0),), miners=(miner(running=Running.STOPPED),))
     assert told.step(rested, ended_at + 3000).miners["miner"].running is Running.STOPPED
     assert told.step(rested, ended_at + 3700).miners["miner"].running is Running.ACTIVE
+
+
+def test_a_heater_that_heats_nothing_has_no_effect_to_boast_of() -> None:
+    told = Told(leased(400.0))
+    for now in range(5):
+        wanted = told.step(rig(devices=(gpu(foreign=True, limit_w=350.0),)), now)
+    assert wanted.heater.target_w == 400.0
+    assert wanted.heater.effect is None
 
 
 def test_a_safe_device_hashes_beside_a_hot_one() -> None:

@@ -22,7 +22,8 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
     async with running(folder, _GPUS, with_model=False) as rig:
         processes = Processes(folder / "logs-nvitop", f"bench-nvitop-{folder.name}")
         port = free_port()
-        command = [python.parent / "nvitop-exporter", "--hostname", HOST, "--port", str(port)]
+        command = [str(python.parent / "nvitop-exporter"), "--hostname", HOST]
+        command += ["--port", str(port)]
         try:
             exporter = await processes.start(
                 "nvitop-exporter", [*command, "--interval", "1"], rig.gpus.environment

@@ -45,11 +45,14 @@ async def measure(
     rig: Rig, repeats: int, warm_repeats: int, say: Callable[[str], None]
 ) -> dict[str, float]:
     """Return the gateway's figures: ratios through the API against direct."""
-    connector = aiohttp.UnixConnector(str(rig.socket))
+    # A fresh connection for each request: the runner hangs up on idle ones.
+    connector = aiohttp.UnixConnector(str(rig.socket), force_close=True)
     headers = {"Authorization": f"Bearer {rig.key}"}
     async with (
         aiohttp.ClientSession(connector=connector) as straight,
-        aiohttp.ClientSession(headers=headers) as through,
+        aiohttp.ClientSession(
+            headers=headers, connector=aiohttp.TCPConnector(force_close=True)
+        ) as through,
     ):
         direct = Way(straight, "http://runner/v1/chat/completions")
         gateway = Way(through, f"http://{HOST}:{rig.http_port}/v1/chat/completions")
@@ -91,7 +94,8 @@ async def _added_ms(gateway: Way, direct: Way, repeats: int) -> float:
     prompt = _prompt(_WARM_TOKENS, 0)
     for way in (direct, gateway, direct, gateway):
         await _ask(way, prompt, 1)
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     for index in range(repeats):
         order = (
             ((gateway, ours), (direct, bare)) if index % 2 else ((direct, bare), (gateway, ours))

@@ -24,7 +24,7 @@ from tools.demo import newcomer
 from tools.demo.client import HomeAssistant, log_in_as_owner
 from tools.demo.home_assistant import make_folder, start_home_assistant, until_started
 from tools.demo.ports import HOST, free_port
-from tools.demo.processes import Processes, Program
+from tools.demo.processes import Processes, Program, until
 
 _GPUS = 8
 _SETTLE_S = 30.0
@@ -43,13 +43,12 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
             )
             say("two Home Assistants have started")
             async with ours[1] as home, bare[1] as other:
-                await newcomer.add_rig(home, rig.key)
+                await newcomer.accept_rig(home, rig.key)
+                await newcomer.wait_for_controls(home)
                 gpus = await _gpu_entities(home)
                 fields = await _fields(home)
                 await _discover(rig, fields)
-                await newcomer.until(
-                    "all MQTT entities", lambda: _all_there(other, len(fields)), 60
-                )
+                await until("all MQTT entities", lambda: _all_there(other, len(fields)), 60)
                 say(f"{len(fields)} entities in both, {seconds:.0f} s")
                 liveliness = asyncio.create_task(_liven(rig))
                 await asyncio.sleep(_SETTLE_S)
@@ -76,10 +75,10 @@ async def _start(processes: Processes, folder: Path, rig: Rig) -> tuple[Program,
     program = await start_home_assistant(processes, folder)
     await until_started(program, port)
     url = f"http://{HOST}:{port}"
-    home = HomeAssistant(url, await log_in_as_owner(url, "bench", "bench"))
-    async with HomeAssistant(url, home.token) as setup:
+    token = await log_in_as_owner(url, "bench", "bench")
+    async with HomeAssistant(url, token) as setup:
         await newcomer.add_broker(setup, rig.broker_port)
-    return program, home
+    return program, HomeAssistant(url, token)
 
 
 async def _registry(home: HomeAssistant) -> list[dict[str, Any]]:

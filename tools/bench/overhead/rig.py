@@ -1,13 +1,13 @@
 """A rig to measure: a broker, fake GPUs and the real bridge, on loopback, in its own folder."""
 
 import asyncio
-import json
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+
+import aiohttp
 
 from tests.simulators.fake_nvml import FakeGpus, build
 from tools.demo.broker import start_broker
@@ -39,34 +39,41 @@ async def running(folder: Path, gpus: int, *, with_model: bool) -> AsyncIterator
     config = folder / "hashcenter.toml"
     config.write_text(_config(folder, broker_port, http_port, with_model=with_model))
     try:
-        ask_key = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "key", "--config", config]
+        cli = [str(BRIDGE_PYTHON), "-m", "hashcenter_bridge.cli"]
+        ask_key = [*cli, "key", "--config", str(config)]
         # Asked first, so that the bridge's bytecode exists, as it does after an installation.
-        key = await asyncio.to_thread(subprocess.check_output, ask_key, text=True)
+        key = await asyncio.to_thread(_printed, ask_key)
         await start_broker(processes, folder, broker_port)
-        command = [BRIDGE_PYTHON, "-m", "hashcenter_bridge.cli", "run", "--config", config]
+        command = [*cli, "run", "--config", str(config)]
         bridge = await processes.start("bridge", command, fakes.environment)
         await until_open(http_port, bridge, 30)
-        socket = await _ready(folder, http_port) if with_model else None
+        socket = await _ready(folder, http_port, key.strip()) if with_model else None
         yield Rig(bridge, broker_port, http_port, key.strip(), fakes, socket)
     finally:
         await processes.stop_all()
 
 
-async def _ready(folder: Path, http_port: int) -> Path:
+async def _ready(folder: Path, http_port: int, key: str) -> Path:
     """Wait until the runner answers; return its socket."""
     async with asyncio.timeout(120):
         while True:
-            sockets = list((folder / "run").rglob("*.sock"))
-            runners = [path for path in sockets if path.name != "control.sock"]
-            if runners and await asyncio.to_thread(_answers, http_port):
-                return runners[0]
+            if await _has_answered(http_port, key):
+                return next((folder / "run").rglob("bench.sock"))
             await asyncio.sleep(0.5)
 
 
-def _answers(http_port: int) -> bool:
-    with urlopen(f"http://{HOST}:{http_port}/health", timeout=5) as response:
-        health: dict[str, object] = json.load(response)
-    return health["status"] == "ok"
+def _printed(command: list[str]) -> str:
+    return subprocess.check_output(command, text=True)
+
+
+async def _has_answered(http_port: int, key: str) -> bool:
+    """Return whether the rig has answered its own first question (see /metrics)."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"http://{HOST}:{http_port}/metrics") as answer,
+    ):
+        return "hashcenter_first_token_seconds" in await answer.text()
 
 
 def _config(folder: Path, broker_port: int, http_port: int, *, with_model: bool) -> str:

@@ -20,6 +20,8 @@ from .types import DeviceSeen, MinerSeen, ProgramWanted, Rules, Running, Seen, S
 
 #: Without an own reading for this long, control of a device is lost (wire rule 5).
 SILENT_S = 30.0
+#: One failed look is no reason to stop a miner; what it may draw is still limited.
+FAULTY_S = 10.0
 _COOLED_K = 8.0
 
 
@@ -72,7 +74,7 @@ def _why_not(device: DeviceSeen, state: State, rules: Rules, now: float) -> str 
         return "stopped by a person: Stop all"
     if device.uid in state.cooling:
         return f"too hot ({rules.max_temp_c:.0f} °C or more): it cools down first"
-    if device.fault is not None:
+    if device.fault is not None and device.age_s > FAULTY_S:
         return device.fault
     if device.age_s > SILENT_S:
         return f"silent for more than {SILENT_S:.0f} s: its watts are unknown"

@@ -172,11 +172,12 @@ def heater_wanted(
     reason = aim.reason
     if any(device.reason == _ANSWERING for device in devices.values()):
         reason = "answering a question; hashing gives way"
-    elif aim.power_w and not able:
-        reason = f"{aim.reason}, but nothing can hash: {why}"
     elif aim.power_w and not any(share.hashes for share in plan.values()):
+        # What each device does may be as wanted; the heater as a whole heats nothing.
+        worst = None
         lowest_w = floor_w(seen.devices, able, rules)
-        reason = f"{aim.reason}, but hashing takes {lowest_w:.0f} W at least"
+        but = f"hashing takes {lowest_w:.0f} W at least" if able else f"nothing can hash: {why}"
+        reason = f"{aim.reason}, but {but}"
     return HeaterWanted(aim.power_w, worst, reason, available_w, why)
 
 

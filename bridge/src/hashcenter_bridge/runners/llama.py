@@ -5,7 +5,9 @@ private folder. A plugin adds how its program is started.
 """
 
 import re
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Generic, TypeVar
@@ -110,18 +112,24 @@ class LlamaRunner(Generic[ConfigT]):
 
     def listen(self, context: PluginContext) -> Upstream:
         """Return where the program shall listen. Raises ConfigError when it cannot be there."""
-        socket = context.runtime / f"{self.name}.sock"
-        if len(str(socket).encode()) > _MAX_SOCKET_PATH:
+        path = context.runtime / f"{self.name}.sock"
+        if len(str(path).encode()) > _MAX_SOCKET_PATH:
             raise ConfigError(
-                f"runtime_folder is too long for a socket in it ({socket}); use a shorter one"
+                f"runtime_folder is too long for a socket in it ({path}); use a shorter one"
             )
-        return Upstream("http://runner/v1", socket)
+        return Upstream("http://runner/v1", path)
 
     async def verify(self) -> None:
-        """Check the weights and clear the way for the program's socket."""
+        """Check the weights, and remove a socket that nobody listens on any more."""
         await self.weights.verify()
-        if self.upstream.unix_socket is not None:
-            self.upstream.unix_socket.unlink(missing_ok=True)
+        if (path := self.upstream.unix_socket) is not None:
+            absent_or_busy = (FileNotFoundError, BlockingIOError)
+            with socket.socket(socket.AF_UNIX) as probe, suppress(*absent_or_busy):
+                probe.setblocking(False)
+                try:
+                    probe.connect(str(path))
+                except ConnectionRefusedError:
+                    path.unlink()
 
     async def ready(self) -> bool:
         """Whether the model is loaded and the program answers. Raises OSError while it does not."""

@@ -1,0 +1,191 @@
+"""What is installed is complete: every name is translated, every file as Home Assistant wants it.
+
+Home Assistant's own validator runs from a checkout of its source only, so the same rules are read
+here from what this version of Home Assistant loads.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from awesomeversion import AwesomeVersion
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er, icon, issue_registry as ir
+from homeassistant.helpers.service import async_get_all_descriptions
+from homeassistant.loader import async_get_integration
+from homeassistant.util.yaml import load_yaml_dict
+
+import hashcenter_bridge
+from custom_components.hashcenter import issues
+from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN
+from custom_components.hashcenter.wire import topics
+from tests.component.rigs import (
+    ASIC,
+    ATTIC,
+    CELLAR,
+    ScriptedRig,
+    asic,
+    fire_burst,
+    heater,
+    set_up_house,
+)
+
+FOLDER: Final = Path(issues.__file__).parent
+ENGLISH: Final = json.loads((FOLDER / "translations/en.json").read_text())
+ICONS: Final = json.loads((FOLDER / "icons.json").read_text())
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    """Return every module of ours, by name, as a tree."""
+    for path in sorted(FOLDER.glob("*.py")):
+        yield path.name, ast.parse(path.read_text())
+
+
+def literals(pattern: str) -> set[str]:
+    """Return what a pattern finds in our sources."""
+    return {
+        found for path in FOLDER.glob("*.py") for found in re.findall(pattern, path.read_text())
+    }
+
+
+@pytest.mark.usefixtures("mqtt_mock", "all_enabled")
+async def test_every_entity_has_a_name_and_every_state_of_an_enum_too(hass: HomeAssistant) -> None:
+    entry = await set_up_house(hass, ATTIC, CELLAR)
+    fire_burst(ScriptedRig(hass))
+    cellar = ScriptedRig(hass, CELLAR)
+    cellar.say_inventory(devices=(asic(),), heaters=(heater((ASIC,), id="s19"),))
+    cellar.beat()
+    await hass.async_block_till_done()
+    used: set[tuple[str, str]] = set()
+    registry = er.async_get(hass)
+    for one in er.async_entries_for_config_entry(registry, entry.entry_id):
+        if one.domain == "conversation":
+            continue
+        assert one.translation_key
+        used.add((one.domain, one.translation_key))
+        words = ENGLISH["entity"][one.domain][one.translation_key]
+        assert words["name"]
+        options = (one.capabilities or {}).get("options", [])
+        assert set(words.get("state", {})) >= set(options), one.entity_id
+    translated = {(domain, key) for domain, keys in ENGLISH["entity"].items() for key in keys}
+    assert translated == used, "what is translated exists, and the other way round"
+
+
+def test_every_icon_is_of_an_entity_or_an_action() -> None:
+    for domain, keys in ICONS["entity"].items():
+        assert set(keys) <= set(ENGLISH["entity"][domain])
+        for key, shown in keys.items():
+            states = ENGLISH["entity"][domain][key].get("state", {})
+            if domain not in ("binary_sensor", "switch"):
+                assert set(shown.get("state", {})) <= set(states)
+    assert set(ICONS["services"]) == set(ENGLISH["services"])
+
+
+def test_every_error_has_a_sentence() -> None:
+    raised = literals(r'translation_key="([a-z_0-9]+)"') | literals(r'mistake\("([a-z_]+)"')
+    raised |= literals(r'\n    key = "([a-z_]+)"') | {"stop_unconfirmed", "resume_unconfirmed"}
+    assert raised <= set(ENGLISH["exceptions"])
+
+
+def test_every_repair_has_its_words() -> None:
+    kinds = {issues.MQTT_3, issues.PROTOCOL_MISMATCH, *issues.FIXABLE}
+    assert set(ENGLISH["issues"]) == kinds
+    for kind in kinds:
+        words = ENGLISH["issues"][kind]
+        assert words["title"]
+        if kind in issues.FIXABLE:
+            assert set(words["fix_flow"]["step"]) == {"key", "confirm"}
+            assert words["fix_flow"]["error"] == ENGLISH["config"]["error"]
+        else:
+            assert words["description"]
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (ENGLISH["config"], "config_flow.py"),
+        (ENGLISH["config_subentries"]["rig"], "rig_flow.py"),
+        (ENGLISH["config_subentries"]["conversation"], "conversation_flow.py"),
+    ],
+)
+def test_every_step_and_end_of_a_flow_has_its_words(words: dict[str, Any], module: str) -> None:
+    text = (FOLDER / module).read_text()
+    shown = set(re.findall(r'step_id="([a-z_]+)"', text)) | set(
+        re.findall(r'_form\("([a-z_]+)"', text)
+    )
+    assert shown == set(words["step"])
+    ends = set(re.findall(r'async_abort\(\s*reason="([a-z_]+)"', text))
+    assert ends <= set(words["abort"])
+    for step in words["step"].values():
+        assert set(step.get("data", {})) == set(step.get("data_description", {}))
+
+
+async def test_the_actions_are_described(hass: HomeAssistant) -> None:
+    described = load_yaml_dict(FOLDER / "services.yaml")
+    assert set(described) == set(ENGLISH["services"]) == {"request_heat", "release_heat"}
+    for name, action in described.items():
+        assert set(action.get("fields", {})) == set(ENGLISH["services"][name].get("fields", {}))
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_home_assistant_reads_the_actions_and_icons_without_a_word(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    await set_up_house(hass)
+    caplog.clear()
+    assert set((await async_get_all_descriptions(hass))[DOMAIN]) == {"request_heat", "release_heat"}
+    assert DOMAIN in await icon.async_get_icons(hass, "entity", integrations=[DOMAIN])
+    assert not [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname in ("WARNING", "ERROR") and DOMAIN in record.getMessage()
+    ]
+
+
+async def test_the_manifest_is_in_order(hass: HomeAssistant) -> None:
+    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    keys = list(manifest)
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    assert manifest["mqtt"] == [topics.ANNOUNCE.of("+")]
+    assert manifest["requirements"] == ["pydantic>=2.11,<3"]
+    integration = await async_get_integration(hass, DOMAIN)
+    assert AwesomeVersion(integration.version or "").valid
+    assert integration.iot_class == "local_push"
+    assert integration.integration_type == "hub"
+    for file in ("icon.png", "icon@2x.png", "logo.png", "icon.svg"):
+        assert (FOLDER / "brand" / file).stat().st_size
+
+
+def test_the_quality_scale_names_every_rule_with_a_reason_for_each_exemption() -> None:
+    ours = load_yaml_dict(FOLDER / "quality_scale.yaml")["rules"]
+    theirs = load_yaml_dict(Path(ir.__file__).parents[1] / "components/mqtt/quality_scale.yaml")[
+        "rules"
+    ]
+    assert set(ours) == set(theirs)
+    for rule, status in ours.items():
+        if isinstance(status, dict):
+            assert status["status"] == "exempt", rule
+            assert status["comment"], rule
+        else:
+            assert status in ("done", "todo"), rule
+
+
+def test_every_platform_says_how_many_may_be_asked_at_once() -> None:
+    for name in ("binary_sensor", "number", "select", "sensor", "switch", "update", "conversation"):
+        tree = dict(sources())[f"{name}.py"]
+        names = [
+            target.id
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        ]
+        assert "PARALLEL_UPDATES" in names, name
+
+
+def test_the_bridge_it_was_made_for_is_the_one_beside_it() -> None:
+    assert AwesomeVersion(BRIDGE_VERSION) == hashcenter_bridge.__version__
