@@ -1,0 +1,70 @@
+"""The limit that binds, as an English sentence; translations use the same codes and values.
+
+A sentence says what happens and why, in the words of somebody who owns the house.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from .wanted import Limit, LimitCode
+
+_SENTENCES: Final[Mapping[LimitCode, str]] = {
+    LimitCode.DEMAND: "The room gets the {power_w:.0f} W it needs.",
+    LimitCode.NO_DEMAND: "No heat is needed from it now.",
+    LimitCode.STOP_ALL: "Stop all is on; a person has to release it.",
+    LimitCode.HANDS_OFF: "It is left to its owner's hands.",
+    LimitCode.OFFLINE: "Its rig does not answer.",
+    LimitCode.NOT_CONTROLLABLE: "Its rig takes no requests.",
+    LimitCode.AVAILABLE: "Its rig can give {available_w:.0f} W now: {why}.",
+    LimitCode.NO_EFFECT: "Its watts did not follow; it is asked again in an hour.",
+    LimitCode.CIRCUIT: "The circuit {circuit} is full.",
+    LimitCode.STAGED: "Something on the circuit {circuit} has to come down first.",
+    LimitCode.METER_STALE: "The meter of the circuit {circuit} is silent, so nothing goes up.",
+    LimitCode.UNATTENDED: (
+        "After a power cut the circuit {circuit} would carry too much: lower what its miners do "
+        "by themselves."
+    ),
+    LimitCode.TRIPPED: "The breaker of the circuit {circuit} is off.",
+    LimitCode.STAGGERED: "Another heater on the circuit {circuit} is just starting.",
+    LimitCode.BELOW_STEP: "The {power_w:.0f} W needed are below its lowest step, {min_w:.0f} W.",
+    LimitCode.PATIENCE: "It starts or stops if this lasts {remaining_min:.0f} min more.",
+    LimitCode.CAPACITY: "It gives all it can, {max_w:.0f} W.",
+    LimitCode.ROOM_OFF: "Heating is off in this room.",
+    LimitCode.WINDOW: "A window is open.",
+    LimitCode.FROST: "The room is at {temp_c:.1f} °C and is kept from freezing.",
+    LimitCode.OVER_TARGET: "The room is at {temp_c:.1f} °C, above {limit_c:.1f} °C.",
+    LimitCode.HIGH_LIMIT: "{temp_c:.1f} °C is above the high limit of {limit_c:.1f} °C.",
+    LimitCode.THERMOMETER_STALE: "The thermometer has been silent for {age_min:.0f} min.",
+    LimitCode.QUIET: "Quiet hours allow {max_w:.0f} W.",
+    LimitCode.PEAK: "A peak-price event holds the target down.",
+    LimitCode.GENERATOR: "The house runs on a generator or a battery, so nothing hashes.",
+    LimitCode.OUTSIDE: "{power_w:.0f} W are asked of it for {remaining_min:.0f} min more.",
+    LimitCode.PAYS: "It hashes because that pays.",
+    LimitCode.NO_ROOM: "Nobody needs its heat.",
+    LimitCode.BACKUP: "The back-up heats the room.",
+}
+_UNAVAILABLE: Final = "The thermometer is unavailable."
+
+
+def sentence(limit: Limit, names: Mapping[str, str] | None = None) -> str:
+    """Return the limit as a sentence; `names` are what people call the circuits."""
+    values: dict[str, float | str] = dict(limit.values)
+    circuit = values.get("circuit")
+    if names is not None and isinstance(circuit, str):
+        values["circuit"] = names.get(circuit, circuit)
+    for seconds, minutes in (("age_s", "age_min"), ("remaining_s", "remaining_min")):
+        number = values.get(seconds)
+        if isinstance(number, int | float):
+            values[minutes] = max(1.0, number / 60.0)
+    if limit.code is LimitCode.THERMOMETER_STALE and values.get("age_s") == -1.0:
+        return _UNAVAILABLE
+    text = _SENTENCES[limit.code].format_map(_Missing(values))
+    return text.replace("..", ".").replace(": .", ".")
+
+
+class _Missing(dict[str, float | str]):
+    """Values in which a missing figure does not break a sentence."""
+
+    def __missing__(self, key: str) -> float:
+        """Stand in for a figure that is not known."""
+        return 0.0
