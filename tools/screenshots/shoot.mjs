@@ -82,6 +82,9 @@ async function newcomer(look) {
 async function house(look) {
   const page = await logIn(look);
   await open(page, "/hashcenter");
+  for (const words of ["Stop all", "Can answer", "Is anything wrong?", "Heat request", "GPU 1"])
+    await page.getByText(words).first().waitFor({ timeout: 30_000 });
+  if (await page.locator("hui-error-card").count()) throw new Error("the dashboard shows an error card");
   await shot(page, "dashboard", look);
   await whole(page, "dashboard-whole", look);
   await open(page, "/hashcenter", 1500);
