@@ -59,6 +59,8 @@ const heading = (text, icon, style = "title") => ({ type: "heading", heading: te
 const tile = (entity, options = {}) => entity && { type: "tile", entity, ...options };
 const section = (...cards) => ({ type: "grid", cards: cards.filter(Boolean) });
 const wide = { grid_options: { columns: "full" } };
+/** One of three side by side, on a phone, too. */
+const third = { vertical: true, grid_options: { columns: 4, rows: 2 } };
 
 /** Room now and target, and why the house does what it does. */
 function glance(found, { rooms = [], hours = 6 }) {
@@ -107,7 +109,7 @@ function watts(found, { hours = 3 }) {
     heading("Heat", "mdi:radiator"),
     tile(found.entity(house, "power_w"), { name: "Now", color: "red", icon: "mdi:fire" }),
     tile(found.entity(house, "energy_today_kwh"), { name: "Today", icon: "mdi:counter" }),
-    ...kinds.map(([key, name, color, icon]) => tile(found.entity(house, key), { name, color, icon })),
+    ...kinds.map(([key, name, color, icon]) => tile(found.entity(house, key), { ...third, name, color, icon })),
     {
       type: "history-graph",
       ...wide,
@@ -128,9 +130,9 @@ function answers(found) {
   return section(
     heading("Answers", "mdi:chat-processing"),
     tile(available, { name: "Can answer", ...wide }),
-    tile(found.entity(house, "first_token_s"), { name: "First word in" }),
-    tile(found.entity(house, "tokens_per_s"), { name: "Speed", icon: "mdi:speedometer" }),
-    tile(found.entity(house, "tokens_per_joule"), { name: "Per joule", icon: "mdi:leaf" }),
+    tile(found.entity(house, "first_token_s"), { ...third, name: "First word in" }),
+    tile(found.entity(house, "tokens_per_s"), { ...third, name: "Speed", icon: "mdi:speedometer" }),
+    tile(found.entity(house, "tokens_per_joule"), { ...third, name: "Per joule", icon: "mdi:leaf" }),
     rig && tile(found.entity(rig, "model"), { name: "Model", ...wide }),
   );
 }
