@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -43,12 +43,13 @@ async def _said(demo: asyncio.subprocess.Process, words: str) -> str:
 
 
 def _offspring(pid: int) -> set[int]:
-    """Return all that a process started, however deep."""
-    found = set()
-    for folder in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (folder / "children").read_text().split()):
-            found |= {child} | _offspring(child)
-    return found
+    """Return all that a process started, however deep; threads that end meanwhile have none."""
+    found: set[int] = set()
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found.update(map(int, (thread / "children").read_text().split()))
+    return found.union(*map(_offspring, found))
 
 
 async def _none_is_left(pids: set[int]) -> None:
