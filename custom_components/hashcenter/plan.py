@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 
 from .control.requests import HeaterKey
+from .control.tiers import TierPlan
+from .control.tilt import TiltPlan
 
 SUBENTRY_ROOM: Final = "room"
 SUBENTRY_CIRCUIT: Final = "circuit"
@@ -34,16 +36,6 @@ DEFAULT_PRESETS_C: Final[Mapping[Preset, float]] = {
     Preset.BOOST: 23.0,
 }
 DEFAULT_BOOST_S: Final = 3600.0
-
-
-class Tilt(StrEnum):
-    """What decides which workload is favored: a person, or one of the policies."""
-
-    MANUAL = "manual"
-    OUTDOOR = "outdoor"
-    PRICE = "price"
-    SOLAR = "solar"
-    TIME = "time"
 
 
 def heater_id(key: HeaterKey) -> str:
@@ -169,20 +161,14 @@ _CIRCUIT_FIELDS: Final = (
 
 
 @dataclass(frozen=True)
-class TierPlan:
-    """A step of a daily tariff: from so many kWh of a day on, a kWh costs this."""
-
-    from_kwh: float
-    price_per_kwh: float
-
-
-@dataclass(frozen=True)
 class MoneyPlan:
     """What watts cost and what work earns. An entity, where one is named, wins over a figure."""
 
     price_entity: str | None = None
     price_per_kwh: float | None = None
     tiers: tuple[TierPlan, ...] = ()
+    #: The house's own energy counter (kWh) that the steps go by; without one, the heaters' energy.
+    energy_entity: str | None = None
     #: On while a peak-price event runs; its `start_time` attribute or state announces the next.
     peak_entity: str | None = None
     #: On while the house runs on a generator or a battery.
@@ -195,23 +181,6 @@ class MoneyPlan:
     inference_value_per_mtoken: float | None = None
     alternative_cop: float | None = None
     alternative_price_per_kwh: float | None = None
-
-
-@dataclass(frozen=True)
-class TiltPlan:
-    """Where the policies favor which workload; in between, neither.
-
-    Outdoor: cold favors inference, warmth hashing. Price: dear power favors inference, cheap power
-    hashing. Solar: enough surplus favors hashing. Time: inference between two hours of the day.
-    """
-
-    inference_below_c: float = 0.0
-    hashing_above_c: float = 10.0
-    inference_above_price: float | None = None
-    hashing_below_price: float | None = None
-    hashing_above_surplus_w: float = 500.0
-    inference_from: str = "17:00:00"
-    inference_to: str = "23:00:00"
 
 
 @dataclass(frozen=True)

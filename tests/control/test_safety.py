@@ -73,6 +73,15 @@ def test_an_outdoor_temperature_that_is_stale_is_followed_no_further() -> None:
     assert house.pass_minutes().rooms["living"].demand_w == pytest.approx(before, rel=0.02)
 
 
+def test_a_rooms_own_outdoor_thermometer_goes_before_the_houses() -> None:
+    north = room(heat_loss_w_per_k=100.0, thermometer=Thermometer(21.0))
+    house = scene(rooms=(replace(north, outdoor=Thermometer(-6.0)),))
+    assert house.decide().rooms["living"].demand_w == pytest.approx(2700.0)
+    for silent in (Thermometer(None), Thermometer(-6.0, age_s=4 * 3600.0)):
+        house = scene(rooms=(replace(north, outdoor=silent),))
+        assert house.decide().rooms["living"].demand_w == pytest.approx(2300.0)
+
+
 def test_an_open_window_takes_the_heat_away_but_spares_the_miner_a_start() -> None:
     house = scene()
     house.pass_minutes(60)

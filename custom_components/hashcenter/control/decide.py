@@ -179,7 +179,7 @@ def _demand(
         heats=any(heater.hashing for heater in ours),
     )
     memory = rooms.follow(
-        memory, room, found, heat, temp_c, safety.outdoor_c(seen), seen.money.peak, now
+        memory, room, found, heat, temp_c, safety.outdoor_c(seen, room), seen.money.peak, now
     )
     return memory, found
 

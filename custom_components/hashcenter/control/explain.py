@@ -6,6 +6,7 @@ A sentence says what happens and why, in the words of somebody who owns the hous
 from collections.abc import Mapping
 from typing import Final
 
+from .tilt import TiltCode, TiltReason
 from .wanted import Limit, LimitCode
 
 _SENTENCES: Final[Mapping[LimitCode, str]] = {
@@ -44,6 +45,20 @@ _SENTENCES: Final[Mapping[LimitCode, str]] = {
     LimitCode.BACKUP: "The back-up heats the room.",
 }
 _UNAVAILABLE: Final = "The thermometer is unavailable."
+_TILTS: Final[Mapping[TiltCode, str]] = {
+    TiltCode.MANUAL: "A person chose it.",
+    TiltCode.COLD: "It is {outdoor_c:.1f} °C outside, below {limit_c:.1f} °C.",
+    TiltCode.WARM: "It is {outdoor_c:.1f} °C outside, above {limit_c:.1f} °C.",
+    TiltCode.MILD: "It is {outdoor_c:.1f} °C outside, neither cold nor warm.",
+    TiltCode.DEAR: "A kWh costs {price_per_kwh:.3f}, more than {limit_per_kwh:.3f}.",
+    TiltCode.CHEAP: "A kWh costs {price_per_kwh:.3f}, less than {limit_per_kwh:.3f}.",
+    TiltCode.USUAL_PRICE: "A kWh costs {price_per_kwh:.3f}, neither dear nor cheap.",
+    TiltCode.SURPLUS: "{surplus_w:.0f} W of solar would be exported.",
+    TiltCode.NO_SURPLUS: "Too little solar is left over.",
+    TiltCode.IN_HOURS: "From {from} to {to} answering goes first.",
+    TiltCode.OUT_OF_HOURS: "Answering goes first from {from} to {to}, not now.",
+    TiltCode.UNKNOWN: "What the tilt goes by is not known.",
+}
 
 
 def sentence(limit: Limit, names: Mapping[str, str] | None = None) -> str:
@@ -60,6 +75,11 @@ def sentence(limit: Limit, names: Mapping[str, str] | None = None) -> str:
         return _UNAVAILABLE
     text = _SENTENCES[limit.code].format_map(_Missing(values))
     return text.replace("..", ".").replace(": .", ".")
+
+
+def tilt_sentence(reason: TiltReason) -> str:
+    """Return why a workload is favored, or none, as a sentence."""
+    return _TILTS[reason.code].format_map(_Missing(reason.values))
 
 
 class _Missing(dict[str, float | str]):

@@ -47,10 +47,17 @@ def is_stale(rhythm: Rhythm, thermometer: Thermometer) -> bool:
     return thermometer.temp_c is None or thermometer.age_s > stale_after_s(rhythm)
 
 
-def outdoor_c(seen: HouseSeen) -> float | None:
-    """Return the outdoor temperature, None when it is too old to follow."""
-    known = seen.outdoor.age_s <= OUTDOOR_STALE_S
-    return seen.outdoor.temp_c if known else None
+def outdoor_c(seen: HouseSeen, room: RoomSeen) -> float | None:
+    """Return the temperature outside the room, None when it is too old to follow.
+
+    The room's own outdoor thermometer goes first; while it says nothing, the house's does.
+    """
+    for thermometer in (room.outdoor, seen.outdoor):
+        if thermometer is None or thermometer.age_s > OUTDOOR_STALE_S:
+            continue
+        if thermometer.temp_c is not None:
+            return thermometer.temp_c
+    return None
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ class RoomSeen:
     mode: HvacMode
     target_c: float
     thermometer: Thermometer
+    #: The room's own outdoor thermometer; None: the house's.
+    outdoor: Thermometer | None = None
     windows_open: bool = False
     #: A contact that is unavailable is no open window; it is said in the room's problems.
     frost_c: float = 7.0
