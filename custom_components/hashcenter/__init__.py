@@ -60,6 +60,6 @@ async def async_remove_config_entry_device(
 
 
 async def _async_reload_if_changed(hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:
-    """Begin anew with other subentries. Leases are not touched: they are stored and on the rigs."""
+    """Begin anew with other subentries or options; leases are stored and on the rigs, untouched."""
     if entry.runtime_data.made_of != made_of(entry):
         await hass.config_entries.async_reload(entry.entry_id)

@@ -159,4 +159,4 @@ def made_of(entry: ConfigEntry) -> dict[str, Any]:
         subentry.subentry_id: (subentry.title, dict(subentry.data))
         for subentry in entry.subentries.values()
     }
-    return {"title": entry.title, "parts": parts}
+    return {"title": entry.title, "parts": parts, "options": dict(entry.options)}

@@ -240,6 +240,19 @@ async def test_a_new_subentry_makes_a_new_house_and_an_unchanged_one_does_not(
 
 
 @pytest.mark.usefixtures("mqtt_mock")
+async def test_other_options_make_a_new_house_that_says_nothing_to_rigs(
+    hass: HomeAssistant,
+) -> None:
+    entry = await set_up_house(hass, ATTIC)
+    rig = await live_rig(hass)
+    house = house_of(entry)
+    hass.config_entries.async_update_entry(entry, options={"outdoor": "sensor.outside"})
+    await hass.async_block_till_done()
+    assert house_of(entry) is not house
+    assert rig.asked == []
+
+
+@pytest.mark.usefixtures("mqtt_mock")
 async def test_removing_the_house_forgets_it_but_not_the_last_number(
     hass: HomeAssistant, hass_storage: dict[str, object]
 ) -> None:
