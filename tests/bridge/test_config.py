@@ -105,7 +105,7 @@ def test_whole_numbers_are_numbers_too(file: Path) -> None:
             f'{RIG}[[device]]\nplugin = "nvml"\nwatts = 3\n',
             "FILE, line 5: device.watts: this key is not known",
         ),
-        (RIG, r"FILE: no \[\[device\]\] is named"),
+        (RIG, r"FILE: no \[\[device\]\] and no"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_says_where(file: Path, text: str, sentence: str) -> None:

@@ -15,6 +15,7 @@ MESSAGES = {
     "inventory": "Inventory",
     "state": "RigState",
     "device": "DeviceState",
+    "device_asic": "DeviceState",
     "event": "Event",
     "request_lease": "LeaseRequest",
     "request_release": "ReleaseRequest",

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from .config import Config, Source, explain
 from .devices import Driver
+from .devices.asic import AsicConfig, AsicPlugin
 from .errors import ConfigError, PluginUnavailable
 from .miners import Miner
 from .plugin import PluginConfig, PluginContext, ProgramConfig
@@ -15,7 +16,12 @@ from .runners import Runner
 from .wire.messages import Device
 from .wire.values import DeviceKind
 
-_BLOCKS: Mapping[Family, str] = {"devices": "device", "runners": "runner", "miners": "miner"}
+_BLOCKS: Mapping[Family, str] = {
+    "devices": "device",
+    "asics": "asic",
+    "runners": "runner",
+    "miners": "miner",
+}
 
 
 def _checked(
@@ -43,6 +49,21 @@ def drivers(config: Config, source: Source, context: PluginContext) -> list[Driv
         plugin, settings = _checked("devices", index, block, source)
         made.append(plugin(settings, context))
     return made
+
+
+def asics(config: Config, source: Source) -> list[tuple[AsicPlugin, AsicConfig]]:
+    """Return each `[[asic]]`'s plugin and its config: its driver may have to be made again."""
+    found: list[tuple[AsicPlugin, AsicConfig]] = []
+    for index, block in enumerate(config.asic):
+        plugin, settings = _checked("asics", index, block, source)
+        assert isinstance(settings, AsicConfig)
+        here = (settings.address, settings.port)
+        if here in [(other.address, other.port) for _, other in found]:
+            raise source.error(("asic", index, "address"), "two blocks have this address")
+        if settings.mac and settings.mac in [other.mac for _, other in found]:
+            raise source.error(("asic", index, "mac"), "two blocks have this MAC")
+        found.append((plugin, settings))
+    return found
 
 
 def runners(
@@ -104,14 +125,16 @@ def check(config: Config, source: Source) -> None:
     """Validate every block without touching a device. Raises ConfigError or PluginUnavailable."""
     blocks: tuple[tuple[Family, tuple[dict[str, Any], ...]], ...] = (
         ("devices", config.device),
+        ("asics", config.asic),
         ("runners", config.runner),
         ("miners", config.miner),
     )
     for family, listed in blocks:
         for index, block in enumerate(listed):
             _checked(family, index, block, source)
-    if not config.device:
+    asics(config, source)
+    if not config.device and not config.asic:
         raise PluginUnavailable(
-            f"{source.path}: no [[device]] is named, so there is nothing to measure; "
-            'add one, for example plugin = "nvml"'
+            f"{source.path}: no [[device]] and no [[asic]] is named, so there is nothing to "
+            'measure; add one, for example plugin = "nvml"'
         )

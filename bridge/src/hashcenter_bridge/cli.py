@@ -212,7 +212,7 @@ def _unpair(asked: argparse.Namespace) -> None:
 
 
 def _schema(_: argparse.Namespace) -> None:
-    families: tuple[Family, ...] = ("devices", "runners", "miners")
+    families: tuple[Family, ...] = ("devices", "asics", "runners", "miners")
     plugins = {family: names(family) for family in families}
     print(
         json.dumps(

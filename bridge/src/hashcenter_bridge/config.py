@@ -20,7 +20,7 @@ DEFAULT_PATHS = (Path("hashcenter.toml"), Path("/etc/hashcenter/hashcenter.toml"
 #: TOML has no paths and no tuples, so these two alone are converted.
 Folder = Annotated[Path, Strict(False)]
 Blocks = Annotated[tuple[dict[str, Any], ...], Strict(False)]
-_FAMILIES = ("device", "runner", "miner")
+_FAMILIES = ("device", "asic", "runner", "miner")
 #: How a pattern begins, and what it means to a person.
 _PATTERNS = (
     ("^[a-z0-9]", "write small letters, digits, - and _, at most 32 of them"),
@@ -88,13 +88,14 @@ class LogConfig(_Section):
 
 
 class Config(_Section):
-    """The whole file. Plugin blocks stay raw here: `[[device]]`, `[[runner]]`, `[[miner]]`."""
+    """The whole file. Plugin blocks stay raw here: `[[device]]`, `[[asic]]` and so on."""
 
     rig: RigConfig
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
     device: Blocks = ()
+    asic: Blocks = ()
     runner: Blocks = ()
     miner: Blocks = ()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from .errors import ConfigError, PluginUnavailable
 
-Family = Literal["devices", "runners", "miners"]
+Family = Literal["devices", "asics", "runners", "miners"]
 
 
 def names(family: Family) -> list[str]:

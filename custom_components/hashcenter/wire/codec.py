@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-#: No message of ours is near this; anything larger is refused before it is parsed.
-MAX_PAYLOAD_BYTES: Final = 64 * 1024
+#: The inventory of a hundred ASICs has half of it; anything larger is refused before it is parsed.
+MAX_PAYLOAD_BYTES: Final = 256 * 1024
 
 #: Requests are small; a rig reads no more than this of one.
 MAX_REQUEST_BYTES: Final = 4 * 1024

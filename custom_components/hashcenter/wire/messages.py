@@ -64,7 +64,9 @@ class Heater(WireModel):
     """The unit that gets watts: one ASIC, or all GPUs and the CPU of one machine.
 
     `idle_w` is drawn whatever is asked; from `min_w` up it really hashes; `max_w` is the owner's.
-    `unattended_w` is what it draws after its own reboot with nobody talking to it.
+    `unattended_w` is what it draws after its own reboot with nobody talking to it, `boot_peak_w`
+    for a moment while it starts. Watts between two of its steps are rounded down. With
+    `starts_per_day` it wears: it takes `start_s` to start, and only so many starts a day.
     """
 
     id: Name
@@ -74,7 +76,11 @@ class Heater(WireModel):
     min_w: Watts
     max_w: Watts
     unattended_w: Watts
+    boot_peak_w: Watts | None = None
+    step_w: Watts = 1.0
     settle_s: Seconds = 30.0
+    start_s: Seconds = 0.0
+    starts_per_day: Count | None = None
     can_hash: bool = False
     can_answer: bool = False
 
@@ -137,7 +143,11 @@ class LeaseInForce(WireModel):
 
 
 class HeaterState(WireModel):
-    """A heater now: what it draws, what it aims at and why, what could be asked of it."""
+    """A heater now: what it draws, what it aims at and why, what could be asked of it.
+
+    `starts_left`: how often it may still be started today. `hold_s`: for how long it is left alone,
+    because a person changed it by the vendor's own means.
+    """
 
     id: Name
     power_w: Watts | None = None
@@ -146,6 +156,8 @@ class HeaterState(WireModel):
     reason: Text = ""
     available_w: Watts = 0.0
     available_why: Text = ""
+    starts_left: Count | None = None
+    hold_s: Seconds | None = None
     lease: LeaseInForce | None = None
 
 

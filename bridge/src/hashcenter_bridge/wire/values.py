@@ -24,6 +24,7 @@ Seconds: TypeAlias = Annotated[float, Field(ge=0)]
 Text: TypeAlias = Annotated[str, Field(max_length=400)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
+Percent: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
 
 
 class Activity(StrEnum):
@@ -119,32 +120,72 @@ class WattRange(WireModel):
     default_w: Watts | None = None
 
 
+class PercentRange(WireModel):
+    """A knob in percent: what may be asked for. 100 % draws about `full_w`."""
+
+    min_percent: Percent
+    max_percent: Percent = 100.0
+    step_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    full_w: Watts
+
+
+class PowerStep(WireModel):
+    """One of a knob's few steps: its name, and about what it draws."""
+
+    name: Name
+    power_w: Watts
+
+
 class Capabilities(WireModel):
     """What a device can be asked and told; found by probing, so it is data and not a class.
 
-    `readings` names the fields of `Readings` that the device can ever answer.
-    `settle_s` is how long its watts may take to follow a new target.
+    `readings` names the fields of `Readings` that the device can ever answer. The knob is one of
+    `power_limit` (watts), `percent` and `steps` (the lowest first), or there is none;
+    `reboots_on_set` says that turning it interrupts the work, `stored` that it is written to the
+    device's memory and holds over a power cut. `keeps_pause`: a pause outlasts its own reboot.
+    `idle_w` is drawn when paused, `nominal_w` at work with no knob touched. `settle_s` is how long
+    its watts may take to follow a new target, `start_s` how long they take from a pause on.
     """
 
     readings: tuple[Name, ...] = ()
     power_source: Open[PowerSource] = PowerSource.NONE
     power_limit: WattRange | None = None
+    percent: PercentRange | None = None
+    steps: tuple[PowerStep, ...] = ()
     can_pause: bool = False
     can_restart: bool = False
     reboots_on_set: bool = False
+    stored: bool = False
+    keeps_pause: bool = False
     idle_w: Watts | None = None
+    nominal_w: Watts | None = None
     settle_s: Seconds = 15.0
+    start_s: Seconds = 0.0
 
 
 class Readings(WireModel):
-    """One look at a device."""
+    """One look at a device.
+
+    `power_w` is what counts; where a plug or meter says it, `reported_power_w` is what the device
+    says itself. Where the knob is in percent or steps, `power_percent` or `step` is where it
+    stands. `temp_c` is the hottest board (or GPU), `chip_temp_c` the hottest chip on it. `pool` is
+    an address without its user.
+    """
 
     power_w: Watts | None = None
+    reported_power_w: Watts | None = None
     power_limit_w: Watts | None = None
+    power_percent: Percent | None = None
+    step: Name | None = None
     energy_kwh: Annotated[float, Field(ge=0)] | None = None
     temp_c: float | None = None
     memory_temp_c: float | None = None
-    fan_percent: Annotated[float, Field(ge=0, le=1000)] | None = None
+    chip_temp_c: float | None = None
+    regulator_temp_c: float | None = None
+    inlet_temp_c: float | None = None
+    outlet_temp_c: float | None = None
+    fan_percent: Percent | None = None
+    fan_rpm: Annotated[float, Field(ge=0)] | None = None
     utilization_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     memory_used_mib: Annotated[float, Field(ge=0)] | None = None
     memory_total_mib: Annotated[float, Field(ge=0)] | None = None
@@ -153,6 +194,14 @@ class Readings(WireModel):
     throttle: Open[Throttle] | None = None
     foreign_processes: Count | None = None
     hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
+    expected_hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
+    joules_per_terahash: Annotated[float, Field(ge=0)] | None = None
+    shares_accepted_total: Count | None = None
+    shares_rejected_total: Count | None = None
+    best_share: Annotated[float, Field(ge=0)] | None = None
+    pool: Text | None = None
+    pool_connected: bool | None = None
+    uptime_s: Seconds | None = None
     missing: dict[Name, Text] = Field(default_factory=dict)
 
     def with_missing(self, **reasons: str) -> "Readings":
