@@ -22,7 +22,15 @@ from .const import CONF_HOST, CONF_KEY, CONF_RIG
 from .rig import LOST_S, SILENT_S, Rig
 from .wire import topics
 from .wire.codec import WireError, decode, encode
-from .wire.messages import Announce, AnyRequest, DeviceState, Inventory, Response, RigState
+from .wire.messages import (
+    Announce,
+    AnyRequest,
+    DeviceState,
+    Event,
+    Inventory,
+    Response,
+    RigState,
+)
 
 if TYPE_CHECKING:
     from .house import House
@@ -73,6 +81,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.invalid_total = 0
         self._devices: dict[str, DeviceCoordinator] = {}
         self._structure_listeners: list[CALLBACK_TYPE] = []
+        self._event_listeners: list[Callable[[Event], None]] = []
         self._patience: asyncio.TimerHandle | None = None
         self._await(LOST_S, self._give_up)
 
@@ -114,6 +123,12 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         return lambda: self._structure_listeners.remove(listener)
 
     @callback
+    def async_add_event_listener(self, listener: Callable[[Event], None]) -> CALLBACK_TYPE:
+        """Call `listener` with everything that the rig says has happened."""
+        self._event_listeners.append(listener)
+        return lambda: self._event_listeners.remove(listener)
+
+    @callback
     def async_hear(self, address: topics.Address, payload: bytes, *, retained: bool) -> None:
         """Take one message of this rig. What cannot be read is counted, and changes nothing."""
         if not payload:
@@ -127,6 +142,10 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
             return
         if isinstance(message, Response):
             self.house.requester.hear(message)
+            return
+        if isinstance(message, Event):
+            for listener in [] if retained else list(self._event_listeners):
+                listener(message)
             return
         before = self.data
         self.data = before.apply(message, uid=address.uid, retained=retained)

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("mqtt_mock")
 
 PLATFORMS = [
     Platform.BINARY_SENSOR,
+    Platform.EVENT,
     Platform.NUMBER,
     Platform.SELECT,
     Platform.SENSOR,

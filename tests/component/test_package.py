@@ -21,7 +21,7 @@ from homeassistant.util.yaml import load_yaml_dict
 
 import hashcenter_bridge
 from custom_components.hashcenter import issues
-from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN
+from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN, PLATFORMS
 from custom_components.hashcenter.wire import topics
 from tests.component.rigs import (
     ASIC,
@@ -175,7 +175,7 @@ def test_the_quality_scale_names_every_rule_with_a_reason_for_each_exemption() -
 
 
 def test_every_platform_says_how_many_may_be_asked_at_once() -> None:
-    for name in ("binary_sensor", "number", "select", "sensor", "switch", "update", "conversation"):
+    for name in PLATFORMS:
         tree = dict(sources())[f"{name}.py"]
         names = [
             target.id
