@@ -68,7 +68,7 @@ class AsicConfig(PluginConfig):
     username: str | None = Field(default=None, max_length=120)
     password_file: Path | None = None
     password_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    interval_s: float = Field(default=10.0, ge=1, le=600)
+    interval_s: float = Field(default=10.0, ge=1, le=15)
     #: What it may draw at most; unknown is what the machine itself allows.
     max_w: _Watts | None = None
     #: What it may draw when nobody asks for heat; 0 pauses it.
@@ -77,6 +77,8 @@ class AsicConfig(PluginConfig):
     unattended_w: _Watts | None = None
     #: What it draws for a moment while it starts; unknown is its most.
     boot_peak_w: _Watts | None = None
+    #: Measured only: nothing is ever set on it.
+    hands_off: bool = False
     #: How often a day it may be started, and how often more after power cuts and against frost.
     starts_per_day: int = Field(default=6, ge=1, le=96)
     spare_starts: int = Field(default=2, ge=0, le=24)
@@ -112,13 +114,15 @@ class AsicConfig(PluginConfig):
 
 @dataclass(frozen=True)
 class Pool:
-    """The pool that an ASIC works for. `worker` never leaves the bridge: it is often a wallet.
+    """One pool in an ASIC's list. `worker` never leaves the bridge: it is often a wallet.
 
-    `url` is as the machine says it. `connected` is None where the machine does not say.
+    `url` is as the machine says it. `active` is the one it works for now; `connected` is None where
+    the machine does not say.
     """
 
     url: str
     worker: str
+    active: bool = False
     connected: bool | None = None
 
 
@@ -147,13 +151,14 @@ class AsicSample:
     from the start of mining): a reboot is told from somebody's hand by it.
     `setting` is where the knob stands, read back from the machine.
     `protecting` is a sentence while the machine protects itself (overheated, throttled), and so
-    changes its own settings.
+    changes its own settings. `pools` are all that are configured, in their order: a fail-over to
+    the second is no fault, a list that changed is.
     """
 
     readings: Readings
     activity: Activity
     setting: Setting | None = None
-    pool: Pool | None = None
+    pools: tuple[Pool, ...] = ()
     mac: str | None = None
     uptime_s: float | None = None
     protecting: str | None = None
