@@ -36,7 +36,7 @@ from .sharing import rooms_of
 from .slow import Need
 from .state import CircuitMemory, RoomState, State, not_after
 from .summary import circuit_wanted, delivered_w, room_wanted
-from .wanted import HouseWanted, LimitCode, MoneyWanted
+from .wanted import HouseWanted, MoneyWanted
 
 
 def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWanted]:
@@ -57,7 +57,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
         seen.heaters, books, {key: unattended_w(heater) for key, heater in heaters.items()}
     )
     prices = money.prices(seen.heaters, seen.money)
-    bounds = bounds_of(seen, state.heaters, refused, now)
+    bounds = bounds_of(seen, state.heaters, chains, refused, now)
     least = {
         key: lease_bound_w(heater, 0.0, floor_cap_w(heater, seen.favor))
         if is_ours(heater, seen)
@@ -81,7 +81,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
                 plan, memory, seen, room, found, mine.get(room.id, ()), bounds, prices, state, now
             )
         room_memories[room.id] = memory
-    lease_paying(plan, seen, bounds, verdicts, state.heaters)
+    lease_paying(plan, seen, bounds, verdicts, state.heaters, now)
     soften(plan, seen, state.heaters)
     leases = caps(plan, seen, verdicts)
     leases, started = staging.stage(
@@ -209,12 +209,11 @@ def _fill(
     error_k = 0.0
     if memory.filtered_c is not None and not found.blind:
         error_k = room.target_c + memory.peak_shift_k - memory.filtered_c
-    hard = found.limit is not None and found.limit.code is not LimitCode.WINDOW
     need = Need(
         demand_w=memory.demand_w,
         error_k=error_k,
         heat_loss_w_per_k=memory.heat_loss_w_per_k,
-        forbidden=hard and not (found.frost or found.blind),
+        forbidden=found.stops,
         dt_s=min(max(0.0, dt_s), rooms.LONGEST_STEP_S),
     )
     order = ranked(mine, state.heaters, prices.heaters, seen.favor)

@@ -21,6 +21,8 @@ OUTSIDE_STALE_S: Final = 3_600.0
 _CALM_K: Final = 0.5
 _GENTLE_W: Final = 100.0
 _FOLLOWS_SHARE: Final = 0.5
+#: A slow heater is started for money only so often, however the price or the room moves.
+_BETWEEN_STARTS_S: Final = 21_600.0
 
 
 def is_ours(heater: HeaterSeen, seen: HouseSeen) -> bool:
@@ -51,6 +53,7 @@ def has_no_effect(heater: HeaterSeen, memory: HeaterMemory) -> bool:
 def bounds_of(
     seen: HouseSeen,
     memories: Mapping[HeaterKey, HeaterMemory],
+    chains: Mapping[HeaterKey, tuple[str, ...]],
     refused: Mapping[HeaterKey, str],
     now: float,
 ) -> dict[HeaterKey, Bound]:
@@ -63,8 +66,8 @@ def bounds_of(
         room = seen.rooms_by_id.get(heater.room)
         if not is_ours(heater, seen):
             bound = Bound(0.0, why_not_ours(heater, seen))
-        elif heater.circuit in tripped:
-            bound = Bound(0.0, Limit(LimitCode.TRIPPED, {"circuit": heater.circuit or ""}))
+        elif off := next((name for name in chains[heater.key] if name in tripped), None):
+            bound = Bound(0.0, Limit(LimitCode.TRIPPED, {"circuit": off}))
         elif heater.key in refused:
             bound = Bound(0.0, Limit(LimitCode.UNATTENDED, {"circuit": refused[heater.key]}))
         elif memory.barred_until > now or has_no_effect(heater, memory):
@@ -153,21 +156,38 @@ def lease_paying(
     bounds: Mapping[HeaterKey, Bound],
     verdicts: Mapping[str, Verdict],
     memories: Mapping[HeaterKey, HeaterMemory],
+    now: float,
 ) -> None:
     """Let heaters hash that nobody needs the heat of, where that pays and the owner said yes."""
-    event = seen.money.peak is not None and seen.money.peak.active
+    none = HeaterMemory()
     for heater in seen.heaters:
         if plan.power_w.get(heater.key, 0.0) > 0 or not is_ours(heater, seen):
             continue
-        if not heater.may_hash_for_money or event or seen.money.on_generator:
+        if not heater.may_hash_for_money or sheds(seen):
             continue
-        runs = memories[heater.key].said_w > 0 if heater.key in memories else False
-        if not money.pays(heater, seen.money) or not _is_cool(heater, seen, verdicts, runs=runs):
+        memory = memories.get(heater.key, none)
+        runs = memory.said_w > 0
+        pays = money.pays(heater, seen.money, runs=runs)
+        if not pays or not _is_cool(heater, seen, verdicts, runs=runs):
             continue
         most_w = plan.most_w(heater, bounds[heater.key], plan.books)
-        if most_w > 0:
-            net = money.net_per_kwh(heater, seen.money)
-            plan.grant(heater, most_w, Limit(LimitCode.PAYS, {"net_price_per_kwh": net or 0.0}))
+        if most_w <= 0:
+            continue
+        waits_s = 0.0
+        if heater.pace is Pace.SLOW and not runs and memory.started_at:
+            waits_s = memory.started_at[-1] + _BETWEEN_STARTS_S - now
+        if waits_s > 0:
+            plan.limits[heater.key] = Limit(LimitCode.PATIENCE, {"remaining_s": waits_s})
+            continue
+        power_w = _under_ceiling_w(heater, seen, most_w, memory.said_w)
+        net = money.net_per_kwh(heater, seen.money)
+        plan.grant(heater, power_w, Limit(LimitCode.PAYS, {"net_price_per_kwh": net or 0.0}))
+
+
+def sheds(seen: HouseSeen) -> bool:
+    """Return whether nothing hashes that no room needs: a peak-price event, a generator."""
+    event = seen.money.peak is not None and seen.money.peak.active
+    return event or seen.money.on_generator
 
 
 def _is_cool(
@@ -181,6 +201,17 @@ def _is_cool(
     if found.off or found.blind or room.ceiling_c is None or temp_c is None:
         return False
     return temp_c < room.ceiling_c - (0.0 if runs else _CALM_K)
+
+
+def _under_ceiling_w(heater: HeaterSeen, seen: HouseSeen, most_w: float, said_w: float) -> float:
+    """Return the watts that keep a room under its ceiling without a stop, if its lowest do."""
+    room = seen.rooms_by_id.get(heater.room)
+    if room is None or room.ceiling_c is None or room.thermometer.temp_c is None:
+        return most_w
+    below_k = room.ceiling_c - room.thermometer.temp_c
+    if below_k >= 2 * _CALM_K:
+        return most_w
+    return heater.min_w if below_k <= _CALM_K else min(max(said_w, heater.min_w), most_w)
 
 
 def caps(
@@ -230,8 +261,12 @@ def _cap_w(
 
 
 def _nobody_asks(heater: HeaterSeen, seen: HouseSeen, limit: Limit) -> bool:
-    """Return whether the heater is the owner's again: no room of it is heated."""
+    """Return whether the heater is the owner's again: no room of it is heated.
+
+    Its owner's safe state may be to hash, so it is not said where nothing may.
+    """
     room = seen.rooms_by_id.get(heater.room)
-    if limit.code in (LimitCode.TRIPPED, LimitCode.UNATTENDED, LimitCode.HIGH_LIMIT):
+    kept = (LimitCode.TRIPPED, LimitCode.UNATTENDED, LimitCode.HIGH_LIMIT, LimitCode.PATIENCE)
+    if limit.code in kept or sheds(seen):
         return False
     return room is None or room.mode is HvacMode.OFF

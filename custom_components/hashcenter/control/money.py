@@ -14,6 +14,7 @@ from .wanted import MoneyWanted, Price
 
 _KWH_J: Final = 3.6e6
 _HOURS: Final = 24.0
+_EVEN_SHARE: Final = 0.05
 
 
 def hash_value_per_kwh(per_th_day: float, j_per_th: float) -> float:
@@ -64,10 +65,12 @@ def net_per_kwh(heater: HeaterSeen, money: MoneySeen) -> float | None:
     return money.price_per_kwh - value
 
 
-def pays(heater: HeaterSeen, money: MoneySeen) -> bool:
-    """Return whether hashing earns more than its electricity costs."""
-    value = hashing_value_per_kwh(heater, money)
-    return money.price_per_kwh is not None and value is not None and value > money.price_per_kwh
+def pays(heater: HeaterSeen, money: MoneySeen, *, runs: bool = False) -> bool:
+    """Return whether hashing earns more than its electricity costs; what runs, runs on for even."""
+    value, price = hashing_value_per_kwh(heater, money), money.price_per_kwh
+    if value is None or price is None:
+        return False
+    return value > price - (_EVEN_SHARE * abs(price) if runs else 0.0)
 
 
 def prices(heaters: Iterable[HeaterSeen], money: MoneySeen) -> MoneyWanted:

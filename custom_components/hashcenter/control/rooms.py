@@ -28,10 +28,11 @@ _RESTART_S: Final = 1_800.0
 #: Blind, a room gets this share of what held it; after an hour much less: it must not overheat.
 _BLIND_SHARE: Final = 0.8
 _BLIND_LONG_SHARE: Final = 0.4
-_BLIND_LONG_S: Final = 3_600.0
+BLIND_LONG_S: Final = 3_600.0
 _PEAK_SETBACK_K: Final = 1.5
 _PREHEAT_K: Final = 0.5
 _PREHEAT_S: Final = 5_400.0
+_COASTS_K: Final = 0.5
 _RETURN_K_PER_S: Final = 1.0 / 3_600.0
 _FROST_ABOVE_K: Final = 1.0
 _TOO_WARM: Final = (LimitCode.HIGH_LIMIT, LimitCode.OVER_TARGET)
@@ -114,22 +115,22 @@ def follow(
         over=verdict.limit is not None and verdict.limit.code in _TOO_WARM,
     )
     forward_w = max(0.0, loss * cold_k) - heat.gains_w
-    if verdict.blind or filtered_c is None:
-        memory = replace(memory, blind_since=memory.blind_since or now)
-        long = now - memory.blind_since >= _BLIND_LONG_S
+    blind_since = (memory.blind_since or now) if verdict.blind else 0.0
+    memory = replace(memory, blind_since=blind_since)
+    if verdict.limit is not None and verdict.limit.code is LimitCode.THERMOMETER_STALE:
+        long = now - blind_since >= BLIND_LONG_S
         share = _BLIND_LONG_SHARE if long else _BLIND_SHARE
         held_w = max(0.0, forward_w + integral_w) * share
         return _with_demand(memory, min(held_w, share * heat.installed_w), integral_w)
-    memory = replace(memory, blind_since=0.0)
     gain = GAIN * loss
-    if verdict.frost:
+    if verdict.frost and filtered_c is not None:
         frost_c = room.frost_c + _FROST_ABOVE_K
         against_w = loss * (frost_c - (outdoor_c if outdoor_c is not None else 0.0))
         against_w += 2 * gain * (frost_c - filtered_c)
         return _with_demand(memory, against_w, integral_w)
-    error_k = aim_c - filtered_c
-    if verdict.limit is not None:
+    if verdict.limit is not None or filtered_c is None:
         return _with_demand(memory, 0.0, integral_w)
+    error_k = aim_c - filtered_c
     if not memory.started:
         if heat.heats:
             # Bumpless: what is delivered now is what the first decision wants.
@@ -142,7 +143,11 @@ def follow(
         integral_w += gain * error_k * dt_s / INTEGRAL_S
     bound_w = max(heat.installed_w, forward_w)
     integral_w = min(max(integral_w, -bound_w), bound_w)
-    return _with_demand(memory, forward_w + gain * error_k + integral_w, integral_w)
+    held_w = forward_w + integral_w
+    if memory.peak_shift_k < 0:
+        # The room coasts down to its lowered target, and comes back without a leap.
+        held_w *= min(1.0, max(0.0, 1.0 + error_k / _COASTS_K))
+    return _with_demand(memory, held_w + gain * error_k, integral_w)
 
 
 def _filtered(

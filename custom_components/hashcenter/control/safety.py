@@ -19,6 +19,8 @@ _FORGET_PER_WORD: Final = 0.002
 #: An outdoor temperature changes slowly; after this long it is no longer followed.
 OUTDOOR_STALE_S: Final = 10_800.0
 _CALM_K: Final = 0.5
+#: With these, slow heaters go on at their lowest step for a while, or heat.
+_SPARES_MINERS: Final = (LimitCode.FROST, LimitCode.WINDOW, LimitCode.THERMOMETER_STALE)
 
 
 def hear(rhythm: Rhythm, thermometer: Thermometer, now: float) -> Rhythm:
@@ -73,28 +75,34 @@ class Verdict:
     blind: bool = False
     off: bool = False
 
+    @property
+    def stops(self) -> bool:
+        """Whether everything stops at once, also what does not like to be started again."""
+        return self.limit is not None and self.limit.code not in _SPARES_MINERS
+
 
 def verdict(
     room: RoomSeen, memory: RoomState, temp_c: float | None, *, on_generator: bool
 ) -> Verdict:
     """Return the first rule that applies to the room; `temp_c` is None while it is stale."""
-    if temp_c is None:
-        age_s = room.thermometer.age_s if room.thermometer.temp_c is not None else -1.0
-        return Verdict(Limit(LimitCode.THERMOMETER_STALE, {"age_s": age_s}), blind=True)
-    if temp_c < room.frost_c + (_CALM_K if memory.frost else 0.0):
+    blind, airy = temp_c is None, room.windows_open
+    if temp_c is not None and temp_c < room.frost_c + (_CALM_K if memory.frost else 0.0):
         return Verdict(
             Limit(LimitCode.FROST, {"temp_c": temp_c, "frost_c": room.frost_c}), frost=True
         )
-    if temp_c > room.high_c - (_CALM_K if memory.over else 0.0):
+    if temp_c is not None and temp_c > room.high_c - (_CALM_K if memory.over else 0.0):
         values: dict[str, float | str] = {"temp_c": temp_c, "limit_c": room.high_c}
         return Verdict(Limit(LimitCode.HIGH_LIMIT, values), off=True)
-    if room.windows_open:
-        return Verdict(Limit(LimitCode.WINDOW), off=True)
     if room.mode is HvacMode.OFF:
-        return Verdict(Limit(LimitCode.ROOM_OFF))
+        return Verdict(Limit(LimitCode.ROOM_OFF), blind=blind, off=airy)
+    if on_generator:
+        return Verdict(Limit(LimitCode.GENERATOR), blind=blind, off=airy)
+    if airy:
+        return Verdict(Limit(LimitCode.WINDOW), blind=blind, off=True)
+    if temp_c is None:
+        age_s = room.thermometer.age_s if room.thermometer.temp_c is not None else -1.0
+        return Verdict(Limit(LimitCode.THERMOMETER_STALE, {"age_s": age_s}), blind=True)
     over_c = room.target_c + room.over_k
     if temp_c > over_c - (_CALM_K if memory.over else 0.0):
         return Verdict(Limit(LimitCode.OVER_TARGET, {"temp_c": temp_c, "limit_c": over_c}))
-    if on_generator:
-        return Verdict(Limit(LimitCode.GENERATOR))
     return Verdict()

@@ -47,12 +47,15 @@ def room_wanted(
     outdoor_c = memory.outdoor_c if memory.outdoor_c is not None else room.target_c
     carries = memory.heat_loss_w_per_k * (room.target_c - outdoor_c) + memory.integral_w
     temp_c = None if found.blind else room.thermometer.temp_c
+    shed = found.limit is not None and found.limit.code is LimitCode.GENERATOR
     memory = backup.follow(
         memory,
         room,
         temp_c,
+        # A room whose heaters are shed needs no less heat.
+        needed_w=max(memory.demand_w, carries) if shed else memory.demand_w,
         delivered_w=delivered,
-        deliverable_w=deliverable,
+        deliverable_w=0.0 if shed else deliverable,
         carries_w=carries,
         now=now,
     )
@@ -69,8 +72,12 @@ def room_wanted(
         heat_loss_w_per_k=memory.heat_loss_w_per_k,
         thermometer_stale=found.blind,
         needs_backup=memory.backup,
-        backup_why=backup.why(limits) if memory.backup else None,
+        backup_why=_backup_why(found, limits) if memory.backup else None,
     )
+
+
+def _backup_why(found: Verdict, limits: list[Limit]) -> Limit:
+    return found.limit if found.blind and found.limit is not None else backup.why(limits)
 
 
 def _action(
