@@ -1,5 +1,6 @@
 """Peak-price events, generators, tripped breakers: what everybody sheds, and how it comes back."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -73,11 +74,11 @@ def test_after_a_peak_event_the_miners_of_a_circuit_come_back_one_by_one() -> No
     assert _asked_w(house) == 0
     house.change_money(peak=None)
     house.change_room(thermometer=Thermometer(18.5))
-    running = [sum(one.power_w > 0 for one in house.pass_minutes().heaters.values())]
-    for _ in range(180):
-        running.append(sum(one.power_w > 0 for one in house.pass_minutes().heaters.values()))
+    minutes = (house.pass_minutes().heaters.values() for _ in range(180))
+    running = [sum(one.power_w > 0 for one in heaters) for heaters in minutes]
+    assert running[0] == 0
     assert running[-1] == 3
-    assert all(later - before <= 1 for before, later in zip(running, running[1:], strict=False))
+    assert all(later - before <= 1 for before, later in itertools.pairwise(running))
 
 
 def test_a_peak_event_leaves_answering_its_watts() -> None:
