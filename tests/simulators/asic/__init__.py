@@ -1,0 +1,12 @@
+"""Simulated ASICs: real servers with heat and power behind them, one for each protocol.
+
+`python -m tests.simulators.asic --protocol axeos --address 127.0.0.20` runs one, `--count 8` that
+many at consecutive addresses. They listen on loopback only.
+"""
+
+from .axeos import Axeos, NerdQAxe
+from .server import Hostile, Options, Simulator
+
+PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in (Axeos, NerdQAxe)}
+
+__all__ = ["PROTOCOLS", "Hostile", "Options", "Simulator"]
