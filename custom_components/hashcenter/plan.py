@@ -7,7 +7,6 @@ showed. A field that is left out has the default that its class says.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -15,18 +14,10 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from .control.requests import HeaterKey
 from .control.tiers import TierPlan
 from .control.tilt import TiltPlan
+from .control.wishes import Preset
 
 SUBENTRY_ROOM: Final = "room"
 SUBENTRY_CIRCUIT: Final = "circuit"
-
-
-class Preset(StrEnum):
-    """A room's presets; without one, a person set the temperature."""
-
-    COMFORT = "comfort"
-    ECO = "eco"
-    AWAY = "away"
-    BOOST = "boost"
 
 
 DEFAULT_PRESETS_C: Final[Mapping[Preset, float]] = {
