@@ -5,7 +5,7 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
-from . import devices, heating, issues
+from . import deciding, devices, heating, issues
 from .const import DOMAIN, PLATFORMS
 from .dashboard import (
     async_add_dashboard_resource,
@@ -38,11 +38,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -
 async def async_unload_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:
     """Let go of Home Assistant's side; what was asked of rigs stays asked."""
     await hass.config_entries.async_unload_platforms_or_raise(entry, PLATFORMS)
+    await entry.runtime_data.heating.deciding.async_save()
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:
     """Forget the house; the sequence stays, because rigs remember the last number."""
-    for key in (heating.store_key(), devices.store_key()):
+    for key in (heating.store_key(), deciding.store_key(), devices.store_key()):
         await Store(hass, 1, key).async_remove()
     issues.async_withdraw(hass)
     await async_remove_dashboard_resource(hass)

@@ -190,7 +190,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         for device in self._devices.values():
             device.async_follow()
         self.async_set_updated_data(now)
-        self.house.async_rig_changed()
+        self.house.async_rig_changed(self)
 
     def _give_up(self) -> None:
         before = self.data

@@ -1,18 +1,16 @@
-"""Makes leases of what people ask for: the effects around control/requests.py.
+"""The house's one path from what people want to leases: wishes, decisions, what rigs are told.
 
-A person's request is sent at once and kept only if the rig takes it. What is kept is renewed on the
-rig's heartbeats, said again to a rig that began a new run, and survives a restart of Home
-Assistant: it is stored on every change, and unloading says nothing to anybody. So nothing jumps,
+A change of a wish is stored, decided on (deciding.py) and said to the rigs (leasing.py) at once. A
+heat request is kept only if its rig takes it. What was decided is renewed on the rigs' heartbeats
+and said again to a rig that began a new run. Unloading says nothing to anybody, so nothing jumps
 and nothing is released that nobody released.
 """
 
 import asyncio
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -20,34 +18,24 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
-from .control.requests import (
-    Action,
-    HeaterKey,
-    HeaterSeen,
-    HeatRequest,
-    RigSeen,
-    Said,
-    State,
-    Want,
-    decide,
-    due,
-    lease,
-)
+from .control import people as wanted_by
+from .control.leases import Action, RigHeater, RigLive, Saying, lease, release, sayings
+from .control.people import People
+from .control.requests import HeaterKey, HeatRequest
+from .control.seen import HouseSeen, HvacMode
+from .control.tilt import Tilt
+from .control.wanted import Do, HeaterWanted, HouseWanted, LimitCode
+from .control.wishes import Preset, RoomWish, changed, first_wish, settled
+from .deciding import Deciding
 from .errors import RigError, RigOffline, mistake
-from .rig import Rig
-from .wire.messages import (
-    AnyRequest,
-    LeaseRequest,
-    ReleaseRequest,
-    Response,
-    StopAllRequest,
-)
+from .leasing import Leasing
+from .rig_seen import rig_live
+from .wire.messages import Response
 from .wire.values import Favor
 
 if TYPE_CHECKING:
     from .coordinator import RigCoordinator
     from .house import House
-    from .requester import Stamp
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,35 +43,105 @@ DEFAULT_HOLD_H: Final = 4.0
 
 
 class Heating:
-    """What people want of the house's heaters, and the leases that follow from it."""
+    """What people want of the house's heaters and rooms, and the leases that follow from it."""
 
     def __init__(self, hass: HomeAssistant, house: House) -> None:
         """Prepare; `async_load` brings back what was wanted before."""
         self.house = house
-        self.state = State()
+        self.state = People()
         self.hold_h = DEFAULT_HOLD_H
-        #: Why a rig refused what should hold, by target; shown among the house's problems.
-        self.refusals: dict[tuple[str, str | None], str] = {}
+        self.deciding = Deciding(hass, house, self.async_decide)
+        self.leasing = Leasing(hass, house, self._resumed)
         self._store = Store[dict[str, Any]](hass, 1, store_key())
-        self._said: dict[tuple[str, str | None], Said] = {}
-        self._locks: defaultdict[tuple[str, str | None], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def seen(self) -> HouseSeen | None:
+        """What the last decision was made on."""
+        return self.deciding.seen
+
+    @property
+    def wanted(self) -> HouseWanted | None:
+        """The last decision; None before the first."""
+        return self.deciding.wanted
+
+    @property
+    def refusals(self) -> Mapping[tuple[str, str | None], str]:
+        """Why a rig refused what should hold, by target."""
+        return self.leasing.refusals
+
+    @property
+    def favor(self) -> Favor:
+        """What is favored now: what a person chose, or what the tilt's policy says."""
+        return self.deciding.tilting.favor
+
+    @property
+    def tilt(self) -> Tilt:
+        """What decides on the favor."""
+        return self.state.tilt
 
     async def async_load(self) -> None:
-        """Bring back what was wanted of these rigs before Home Assistant restarted."""
+        """Bring back what was wanted of these rigs and rooms before Home Assistant restarted."""
         if (stored := await self._store.async_load()) is not None:
             self.hold_h = stored["hold_h"]
-            self.state = _restored(stored, self.house.rigs)
+            self.state = wanted_by.restored(stored, self.house.rigs, self.house.plan.rooms)
+        await self.deciding.async_load()
 
     def request(self, key: HeaterKey) -> HeatRequest | None:
-        """Return what is asked of the heater now."""
+        """Return what is asked of the heater by itself now."""
         return self.state.requests.get(key)
 
+    def wish(self, room_id: str) -> RoomWish:
+        """Return what people want of the room now."""
+        room = self.house.plan.rooms[room_id]
+        wish = self.state.rooms.get(room_id) or first_wish(room.presets_c)
+        return settled(wish, room.presets_c, room.boost_s, time.time())
+
+    def may_hash_for_money(self, key: HeaterKey) -> bool:
+        """Return whether the heater may hash when nobody needs its heat, by its owner's word."""
+        return key in self.state.hash_for_money
+
+    async def async_set_room(
+        self,
+        room_id: str,
+        *,
+        mode: HvacMode | None = None,
+        preset: Preset | None = None,
+        target_c: float | None = None,
+    ) -> None:
+        """Change what is wanted of a room; a temperature ends its preset."""
+        room = self.house.plan.rooms[room_id]
+        wish = changed(
+            self.wish(room_id),
+            room.presets_c,
+            room.boost_s,
+            time.time(),
+            mode=mode,
+            preset=preset,
+            target_c=target_c,
+        )
+        await self._async_change(self.state.with_room(room_id, wish))
+
+    async def async_set_hash_for_money(self, key: HeaterKey, *, allowed: bool) -> None:
+        """Allow or forbid a heater to hash when nobody needs its heat."""
+        keys = self.state.hash_for_money
+        await self._async_change(
+            replace(self.state, hash_for_money=keys | {key} if allowed else keys - {key})
+        )
+
     async def async_request_heat(
-        self, key: HeaterKey, power_w: float, hold_s: float | None = None
+        self,
+        key: HeaterKey,
+        power_w: float,
+        hold_s: float | None = None,
+        *,
+        high_limit_c: float | None = None,
+        thermometer: str | None = None,
     ) -> Response:
         """Ask the heater for watts, for `hold_s` seconds, and return the rig's acceptance.
 
-        Raises RigError when the rig is offline, silent or refuses; then nothing has changed.
+        It gets them inside its own and its circuits' limits; above `high_limit_c` of `thermometer`,
+        or without a word from it, it gets nothing. Raises RigError when the rig is offline, silent
+        or refuses, and ServiceValidationError for what cannot be; then nothing has changed.
         """
         if self.state.stopped:
             raise mistake("stopped")
@@ -92,37 +150,62 @@ class Heating:
         rig, heater = self._live_heater(key)
         if power_w > heater.max_w:
             raise mistake("too_much", power_w=f"{power_w:.0f}", max_w=f"{heater.max_w:.0f}")
-        response = await self._async_ask(lease(rig, heater, power_w, self.state.favor))
         until = time.time() + (self.hold_h * 3600 if hold_s is None else hold_s)
-        await self._async_keep(self.state.with_request(key, HeatRequest(power_w, until)))
+        request = HeatRequest(power_w, until, high_limit_c, thermometer)
+        trial = self.state.with_request(key, request)
+        want = self.deciding.trial(trial, self._wishes()).heaters[key]
+        if want.limit.code is LimitCode.UNATTENDED:
+            raise mistake("unattended", circuit=self._circuit(want))
+        if want.limit.code is LimitCode.TRIPPED:
+            raise mistake("tripped", circuit=self._circuit(want))
+        # A rig that takes no requests says why in its own words.
+        saying = lease(rig, heater, power_w, self.favor)
+        if want.do is Do.LEASE:
+            saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
+        response = await self.leasing.async_say(saying)
+        await self._async_change(self.state.with_request(key, request))
         return response
 
     async def async_release_heat(self, key: HeaterKey) -> Response | None:
-        """Forget what is asked of the heater; the owner's safe state follows on the rig.
+        """Forget what is asked of the heater by itself; its rooms or its owner's safe state follow.
 
         The request is dropped even if the rig cannot be told: its lease then ends by itself.
         Raises RigError when the rig is offline, silent or refuses.
         """
         await self._async_keep(self.state.with_request(key, None))
         rig, heater = self._live_heater(key)
-        if not heater.leased and (key.rig, key.heater) not in self._said:
-            return None
-        return await self._async_ask(Want(Action.RELEASE, rig.id, rig.boot_id, heater.id))
+        want = self.deciding.trial(self.state, self._wishes()).heaters[key]
+        saying: Saying | None = None
+        if want.do is Do.LEASE:
+            saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
+        elif heater.lease or self.leasing.was_told((key.rig, key.heater)):
+            saying = release(rig, heater)
+        response = await self.leasing.async_say(saying) if saying else None
+        self.async_decide()
+        return response
 
     async def async_set_hands_off(self, key: HeaterKey, *, hands_off: bool) -> None:
         """Leave a heater alone from now on, after letting go of it; or take care of it again."""
-        if hands_off and self.request(key):
-            try:
-                await self.async_release_heat(key)
-            except RigError as err:
-                _LOGGER.debug("The lease of %s ends by itself: %s", key, err)
-        kept = self.state.hands_off | {key} if hands_off else self.state.hands_off - {key}
-        await self._async_keep(replace(self.state, hands_off=kept))
+        if not hands_off:
+            await self._async_change(replace(self.state, hands_off=self.state.hands_off - {key}))
+            return
+        people = self.state.with_request(key, None)
+        await self._async_keep(replace(people, hands_off=people.hands_off | {key}))
+        try:
+            rig, heater = self._live_heater(key)
+            if heater.lease or self.leasing.was_told((key.rig, key.heater)):
+                await self.leasing.async_say(release(rig, heater))
+        except RigError as err:
+            _LOGGER.debug("The lease of %s ends by itself: %s", key, err)
+        self.async_decide()
 
     async def async_set_favor(self, favor: Favor) -> None:
-        """Say which workload gets a heater's watts first; leases are said again with it."""
-        await self._async_keep(replace(self.state, favor=favor))
-        self.async_wake()
+        """Say which workload gets a heater's watts first; a person's word ends the tilt's."""
+        await self._async_change(replace(self.state, favor=favor, tilt=Tilt.MANUAL))
+
+    async def async_set_tilt(self, policy: Tilt) -> None:
+        """Say what decides on the favor; by hand, what is favored now stays."""
+        await self._async_change(replace(self.state, favor=self.favor, tilt=policy))
 
     async def async_set_hold(self, hold_h: float) -> None:
         """Say for how many hours a heat request holds that does not say it itself."""
@@ -139,8 +222,12 @@ class Heating:
         unreleased = frozenset() if engaged else frozenset(rig.rig_id for rig in rigs)
         await self._async_keep(replace(self.state, stopped=engaged, unreleased=unreleased))
         action = Action.STOP if engaged else Action.RESUME
-        wants = [Want(action, rig.rig_id, rig.data.live.boot_id) for rig in rigs if rig.data.live]
-        answers = await asyncio.gather(*map(self._async_ask, wants), return_exceptions=True)
+        say = self.leasing.async_say
+        asked = [
+            say(Saying(action, rig.rig_id, rig.data.live.boot_id)) for rig in rigs if rig.data.live
+        ]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        self.async_decide()
         # An offline rig may well be drawing watts; released, it hears it when it is back.
         problems: list[HomeAssistantError] = [
             RigOffline(rig.name) for rig in rigs if engaged and not rig.data.online
@@ -158,130 +245,73 @@ class Heating:
             )
 
     @callback
-    def async_wake(self) -> None:
-        """Close the gap between what should hold and what was said; called on every heartbeat."""
-        now = time.time()
-        state, wanted = decide(self.state, self._seen(), now)
-        if state is not self.state:
-            self._replace(state)
+    def async_hear(self, rig: RigCoordinator) -> bool:
+        """Take a rig's heartbeat or its silence: decide if that matters, and renew its leases.
+
+        Return whether it was decided.
+        """
+        if self.deciding.async_hear(rig.data):
+            self.async_decide()
+            return True
+        self._follow(rig)
+        return False
+
+    @callback
+    def async_decide(self) -> None:
+        """Decide now, and have it done."""
+        people = self.state.without_ended(time.time())
+        wishes = self._wishes()
+        # What ended by itself, as boost does, is kept as it is now.
+        kept = {room: wish for room, wish in wishes.items() if room in people.rooms}
+        if people is not self.state or kept != people.rooms:
+            self._replace(people.with_rooms(kept))
             self._store.async_delay_save(self._to_store)
-        targets = {want.target for want in wanted}
-        self.refusals = {of: why for of, why in self.refusals.items() if of in targets}
-        for want in wanted:
-            busy = self._locks[want.target].locked()
-            if not busy and due(want, self._said.get(want.target), now):
-                self.house.config_entry.async_create_background_task(
-                    self.house.hass, self._async_say(want), f"{DOMAIN} {want.action} {want.target}"
-                )
+        self.deciding.async_decide(self.state, wishes)
+        self._follow(*self.house.rigs.values())
+        self.house.async_decided()
 
-    async def _async_say(self, want: Want) -> None:
-        try:
-            await self._async_ask(want)
-        except HomeAssistantError as err:
-            text = str(err)
-            if self.refusals.get(want.target) != text:
-                _LOGGER.warning("What %s should do is not done: %s", want.rig, text)
-            self.refusals[want.target] = text
+    def _follow(self, *rigs: RigCoordinator) -> None:
+        live = [one for rig in rigs if (one := rig_live(rig.data, self.house.controller))]
+        heaters = self.wanted.heaters if self.wanted else None
+        self.leasing.async_follow(sayings(self.state, live, heaters), [rig.rig_id for rig in rigs])
 
-    async def _async_ask(self, want: Want) -> Response:
-        """Say `want` to its rig and remember the outcome."""
-        async with self._locks[want.target]:
-            rig = self.house.rigs[want.rig]
-            self._said[want.target] = Said(want, time.time(), accepted=False)
-            response = await rig.async_send(lambda stamp: _request(want, stamp))
-            self._said[want.target] = Said(want, time.time(), accepted=True)
-        self.refusals.pop(want.target, None)
-        if want.action is Action.RESUME:
-            await self._async_keep(
-                replace(self.state, unreleased=self.state.unreleased - {want.rig})
-            )
-        return response
+    def _circuit(self, want: HeaterWanted) -> str:
+        """Return what people call the circuit that binds."""
+        named = str(want.limit.values.get("circuit", ""))
+        circuit = self.house.plan.circuits.get(named)
+        return circuit.name if circuit else named
 
-    async def _async_keep(self, state: State) -> None:
-        self._replace(state)
+    def _wishes(self) -> dict[str, RoomWish]:
+        return {room: self.wish(room) for room in self.house.plan.rooms}
+
+    def _resumed(self, rig_id: str) -> None:
+        self._replace(replace(self.state, unreleased=self.state.unreleased - {rig_id}))
+        self._store.async_delay_save(self._to_store)
+
+    async def _async_change(self, people: People) -> None:
+        await self._async_keep(people)
+        self.async_decide()
+
+    async def _async_keep(self, people: People) -> None:
+        self._replace(people)
         await self._store.async_save(self._to_store())
 
-    def _replace(self, state: State) -> None:
-        self.state = state
+    def _replace(self, people: People) -> None:
+        self.state = people
         self.house.async_heating_changed()
 
-    def _seen(self) -> list[RigSeen]:
-        rigs = self.house.rigs.values()
-        return [seen for rig in rigs if (seen := _seen(rig.data, self.house.controller))]
-
-    def _live_heater(self, key: HeaterKey) -> tuple[RigSeen, HeaterSeen]:
+    def _live_heater(self, key: HeaterKey) -> tuple[RigLive, RigHeater]:
         rig: RigCoordinator = self.house.rigs[key.rig]
-        seen = _seen(rig.data, self.house.controller)
-        heater = next((one for one in seen.heaters if one.id == key.heater), None) if seen else None
-        if seen is None or heater is None:
+        live = rig_live(rig.data, self.house.controller)
+        heater = next((one for one in live.heaters if one.id == key.heater), None) if live else None
+        if live is None or heater is None:
             raise RigOffline(rig.name)
-        return seen, heater
+        return live, heater
 
     def _to_store(self) -> dict[str, Any]:
-        state = self.state
-        return {
-            "hold_h": self.hold_h,
-            "favor": state.favor,
-            "stopped": state.stopped,
-            "unreleased": sorted(state.unreleased),
-            "hands_off": sorted(state.hands_off),
-            "requests": [
-                {"key": key, "power_w": held.power_w, "until": held.until}
-                for key, held in state.requests.items()
-            ],
-        }
+        return {"hold_h": self.hold_h, **wanted_by.stored(self.state)}
 
 
 def store_key() -> str:
     """Return the name of the store."""
     return f"{DOMAIN}.heating"
-
-
-def _restored(stored: dict[str, Any], rigs: Collection[str]) -> State:
-    requests = {
-        HeaterKey(*held["key"]): HeatRequest(held["power_w"], held["until"])
-        for held in stored["requests"]
-    }
-    hands_off = (HeaterKey(*key) for key in stored["hands_off"])
-    return State(
-        requests=MappingProxyType({key: one for key, one in requests.items() if key.rig in rigs}),
-        hands_off=frozenset(key for key in hands_off if key.rig in rigs),
-        stopped=stored["stopped"],
-        unreleased=frozenset(stored["unreleased"]).intersection(rigs),
-        favor=Favor(stored["favor"]),
-    )
-
-
-def _seen(rig: Rig, controller: str) -> RigSeen | None:
-    """Return what the pure rules need of a rig, None unless it is live."""
-    live, inventory = rig.live, rig.inventory
-    if live is None:
-        return None
-    if inventory is None:
-        return RigSeen(rig.rig_id, live.boot_id, False, live.stopped, 0.0)
-    leased = {
-        heater.id
-        for heater in live.heaters
-        if heater.lease and heater.lease.controller == controller
-    }
-    return RigSeen(
-        id=rig.rig_id,
-        boot_id=live.boot_id,
-        controllable=rig.controllable,
-        stopped=live.stopped,
-        max_ttl_s=inventory.max_ttl_s,
-        heaters=tuple(
-            HeaterSeen(heater.id, heater.max_w, heater.id in leased) for heater in inventory.heaters
-        ),
-    )
-
-
-def _request(want: Want, stamp: Stamp) -> AnyRequest:
-    """Return the wire's request for `want`."""
-    if want.heater is None:
-        return StopAllRequest(**stamp, engaged=want.action is Action.STOP)
-    if want.action is Action.RELEASE:
-        return ReleaseRequest(**stamp, heater=want.heater)
-    return LeaseRequest(
-        **stamp, heater=want.heater, power_w=want.power_w, ttl_s=want.ttl_s, favor=want.favor
-    )

@@ -29,6 +29,7 @@ from .coordinator import (
 )
 from .devices import DeviceBook
 from .heating import Heating
+from .plan import HousePlan
 from .registry import async_register_house, async_register_rig, async_remove_devices
 from .requester import Requester
 from .sequence import Sequence
@@ -52,6 +53,7 @@ class House(DataUpdateCoordinator[Summary]):
         super().__init__(hass, _LOGGER, config_entry=entry, name=entry.title)
         self.data = Summary()
         self.made_of = made_of(entry)
+        self.plan = HousePlan.read(entry)
         self.rigs: dict[str, RigCoordinator] = {}
         self.heating = Heating(hass, self)
         self.devices = DeviceBook(hass)
@@ -83,7 +85,10 @@ class House(DataUpdateCoordinator[Summary]):
             async_register_rig(self.hass, entry, rig)
         issues.async_withdraw(self.hass, self.rigs)
         issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
-        self._summarize()
+        for rig in self.rigs.values():
+            self.heating.deciding.measured.note_facts(rig.data)
+        entry.async_on_unload(self.heating.deciding.async_start())
+        self.heating.async_decide()
         entry.async_on_unload(await async_subscribe(self.hass, self._message, self._link))
         entry.async_on_unload(
             async_track_time_interval(self.hass, self._forget_devices, _FORGET_INTERVAL)
@@ -94,9 +99,14 @@ class House(DataUpdateCoordinator[Summary]):
         return self.data
 
     @callback
-    def async_rig_changed(self) -> None:
+    def async_rig_changed(self, rig: RigCoordinator) -> None:
         """Sum up and renew after a heartbeat, or after a rig fell silent."""
-        self.heating.async_wake()
+        if not self.heating.async_hear(rig):
+            self.async_decided()
+
+    @callback
+    def async_decided(self) -> None:
+        """Show what was decided."""
         self._summarize()
         self.async_update_listeners()
 
@@ -113,6 +123,7 @@ class House(DataUpdateCoordinator[Summary]):
         """Follow a rig's inventory: its version, its devices, what stands against control."""
         others = {one.rig_id: one.data for one in self.rigs.values() if one is not rig}
         moved = self.devices.note(rig.data, others, time.time())
+        self.heating.deciding.measured.note_facts(rig.data)
         async_register_rig(self.hass, self.config_entry, rig)
         issues.async_review_rig(self.hass, self.config_entry, rig)
         # A child device cannot change its parent: it is made anew, with its uid and its history.
@@ -135,7 +146,7 @@ class House(DataUpdateCoordinator[Summary]):
         named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}
         self.data = summarize(named.values(), stopped=self.heating.state.stopped)
         now = dt_util.utcnow()
-        found = problems(named, self.heating.refusals)
+        found = problems(named, self.heating.refusals, self.heating.deciding.problems)
         self.problems = {
             problem.key: (
                 problem.text,

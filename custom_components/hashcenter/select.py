@@ -30,7 +30,7 @@ class FavorSelect(HouseEntity, SelectEntity):
     @property
     @override
     def current_option(self) -> str:
-        return self.coordinator.heating.state.favor
+        return self.coordinator.heating.favor
 
     @override
     async def async_select_option(self, option: str) -> None:

@@ -59,9 +59,14 @@ def summarize(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> Summary:
 
 
 def problems(
-    rigs: Mapping[str, tuple[str, Rig]], refusals: Mapping[tuple[str, str | None], str]
+    rigs: Mapping[str, tuple[str, Rig]],
+    refusals: Mapping[tuple[str, str | None], str],
+    others: Mapping[str, str],
 ) -> list[Problem]:
-    """Return what is wrong, rig by rig; `rigs` are given with their names, by id."""
+    """Return what is wrong, rig by rig; `rigs` are given with their names, by id.
+
+    `others` are sentences about what is no rig's, by what they are about (an entity's id).
+    """
     found: list[Problem] = []
     for rig_id, (name, rig) in rigs.items():
         if (live := rig.live) is None:
@@ -75,6 +80,7 @@ def problems(
         if rig.inventory and rig.inventory.allow_control and rig.inventory.control_refused:
             found.append(Problem((rig_id, "control"), f"{name}: {rig.inventory.control_refused}"))
     found += [Problem(("refused", *map(str, target)), text) for target, text in refusals.items()]
+    found += [Problem(("about", about), text) for about, text in others.items()]
     return found
 
 
