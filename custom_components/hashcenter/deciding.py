@@ -8,7 +8,7 @@ thermometer and every rig was heard, three minutes at most, so that a restart mo
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,11 +29,10 @@ from .control import decide as policy, state as memory
 from .control.people import People
 from .control.requests import HeaterKey
 from .control.seen import HeaterSeen, HouseSeen
-from .control.tiers import Today, count
 from .control.tilt import TiltMemory, TiltSeen, tilt
 from .control.wanted import HouseWanted, LimitCode
 from .control.wishes import RoomWish
-from .energy import Accumulator
+from .energy import Accumulator, Daily
 from .house_seen import house_seen, places_of
 from .measured import Measured
 from .reading import Readings
@@ -70,8 +69,7 @@ class Deciding:
         self.wanted: HouseWanted | None = None
         #: What is wrong with entities of the plan: a sentence by entity id.
         self.problems: Mapping[str, str] = {}
-        self._today = Today()
-        self._energy = Accumulator()
+        self._today = Daily()
         self._people = People()
         self._places = Places()
         self._heaters: Mapping[HeaterKey, HeaterSeen] = {}
@@ -91,10 +89,8 @@ class Deciding:
             self.state = memory.restored(stored["control"])
             self.measured.restore(stored["heaters"])
             self.tilting = TiltMemory(Favor(stored["favor"]))
-            self._today = Today(**stored["today"])
-            self._energy = Accumulator(
-                stored["energy"]["total_kwh"], MappingProxyType(stored["energy"]["counters"])
-            )
+            used = Accumulator(stored["used_kwh"], MappingProxyType(stored["counters"]))
+            self._today = Daily(stored["day"], used)
         except (KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("What the house had learned cannot be read and is lost: %s", err)
 
@@ -128,7 +124,7 @@ class Deciding:
             places,
             self.measured,
             house.controller,
-            self._today.kwh,
+            self._today.sum.total_kwh,
             readings,
             readings.now,
         )
@@ -203,17 +199,15 @@ class Deciding:
         money = self._house.plan.money
         if not money.tiers:
             return
-        self._energy = self._energy.add(
-            {
-                rig.rig_id: live.energy_kwh
-                for rig in self._house.rigs.values()
-                if (live := rig.data.live) is not None and live.energy_kwh is not None
-            }
-        )
-        counter = (
-            readings.kwh(money.energy_entity) if money.energy_entity else self._energy.total_kwh
-        )
-        self._today = count(self._today, counter, dt_util.start_of_local_day().timestamp())
+        counters: dict[str, float] = {}
+        if money.energy_entity is not None:
+            if (kwh := readings.kwh(money.energy_entity)) is not None:
+                counters[money.energy_entity] = kwh
+        else:
+            for rig in self._house.rigs.values():
+                if (live := rig.data.live) is not None and live.energy_kwh is not None:
+                    counters[rig.rig_id] = live.energy_kwh
+        self._today = self._today.add(counters, dt_util.now().date().isoformat())
 
     def _wake_in(self, seconds: float) -> None:
         self._next_at = time.time() + seconds
@@ -260,11 +254,9 @@ class Deciding:
             "control": memory.stored(self.state),
             "heaters": self.measured.stored(),
             "favor": self.tilting.favor,
-            "today": asdict(self._today),
-            "energy": {
-                "total_kwh": self._energy.total_kwh,
-                "counters": dict(self._energy.counters),
-            },
+            "day": self._today.day,
+            "used_kwh": self._today.sum.total_kwh,
+            "counters": dict(self._today.sum.counters),
         }
 
     @callback

@@ -5,6 +5,7 @@ Pure. Only rigs that are alive count; a sum of nothing is unknown, never 0.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .rig import LOST_S, Rig
 from .wire.messages import InferenceState, RigState
@@ -61,7 +62,7 @@ def summarize(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> Summary:
 def problems(
     rigs: Mapping[str, tuple[str, Rig]],
     refusals: Mapping[tuple[str, str | None], str],
-    others: Mapping[str, str],
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Problem]:
     """Return what is wrong, rig by rig; `rigs` are given with their names, by id.
 
