@@ -1,11 +1,13 @@
 """What tests of the bridge share: the small real model, a runner that serves it, and its API."""
 
-from collections.abc import AsyncIterator
+import ctypes
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.bridge.serving import Api, Running, make_runner, running, served
+from tests.simulators.fake_nvml import LIBRARY, build
 from tools.paths import MODEL
 
 
@@ -27,3 +29,19 @@ async def runner(tmp_path: Path, small_model: Path) -> AsyncIterator[Running]:
 async def api(runner: Running) -> AsyncIterator[Api]:
     async with served(runner.runner) as serving:
         yield serving
+
+
+@pytest.fixture(scope="session")
+def fake_nvml(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the fake driver's library."""
+    return build(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="session")
+def gpu_folder(tmp_path_factory: pytest.TempPathFactory, fake_nvml: Path) -> Iterator[Path]:
+    """The folder of this process's fake cards: a library, once loaded, keeps its own."""
+    place = tmp_path_factory.mktemp("gpus").resolve()
+    ctypes.CDLL(str(fake_nvml / LIBRARY))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_NVML_DIR", str(place))
+        yield place

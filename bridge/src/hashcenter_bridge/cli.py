@@ -85,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     stop = add("stop", _stop, "stop everything that draws watts, until it is released")
     stop.add_argument("--release", action="store_true", help="release an earlier stop")
     add("unpair", _unpair, "forget the house this rig obeys")
+    helper = add("powerd", _powerd, "set GPU limits for an unprivileged bridge (as root)")
+    helper.add_argument("--release", action="store_true", help="set the cards' factory defaults")
     add("schema", _schema, "print the JSON Schema of the owner's file and of the wire")
     return parser
 
@@ -209,6 +211,15 @@ def _unpair(asked: argparse.Namespace) -> None:
         with _kept(settings) as kept:
             kept.controller = None
     print("The next house that asks is obeyed.")
+
+
+def _powerd(asked: argparse.Namespace) -> None:
+    # In a fresh interpreter: what runs as root has nothing of the bridge's network in it.
+    options = ["--config", str(asked.config)] if asked.config else []
+    options += ["--release"] if asked.release else []
+    os.execv(  # noqa: S606 - no shell is the point
+        sys.executable, [sys.executable, "-I", "-m", "hashcenter_bridge.powerd", *options]
+    )
 
 
 def _schema(_: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """The nvml plugin on the fake library, in this process: the ordinary driver, unmodified."""
 
 import asyncio
-import ctypes
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,34 +22,19 @@ from hashcenter_bridge.devices.nvml.sources import Implausible, plausible_w, thr
 from hashcenter_bridge.errors import DeviceFault
 from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.wire.values import PowerSource, Throttle
-from tests.simulators.fake_nvml import LIBRARY, RTX_3090, RTX_A4000, TESLA_P40, FakeGpus, Gpu, build
+from tests.simulators.fake_nvml import RTX_3090, RTX_A4000, TESLA_P40, FakeGpus, Gpu
 
 DEADLINE_S = 60
 FORGOTTEN_S = 11.0  # a lost card is looked for again after 10 s
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("library"))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Iterator[Path]:
-    """The folder of this process: a library, once loaded, keeps its own."""
-    place = tmp_path_factory.mktemp("gpus").resolve()
-    ctypes.CDLL(str(library / LIBRARY))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FAKE_NVML_DIR", str(place))
-        yield place
-
-
 @pytest.fixture
-def fake(folder: Path, library: Path) -> Callable[..., FakeGpus]:
+def fake(gpu_folder: Path, fake_nvml: Path) -> Callable[..., FakeGpus]:
     """Put new cards into the folder; a new UUID is a new card."""
 
     def make(*specs: Gpu) -> FakeGpus:
         cards = [replace(spec, uuid=f"GPU-{uuid.uuid4()}") for spec in specs]
-        return FakeGpus(folder, cards, library=library)
+        return FakeGpus(gpu_folder, cards, library=fake_nvml)
 
     return make
 
@@ -66,7 +51,7 @@ class Clock:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, clock: Callable[[], float] = time.monotonic, **settings: float
+    tmp_path: Path, clock: Callable[[], float] = time.monotonic, **settings: Any
 ) -> AsyncIterator[Plugin]:
     plugin = Plugin(
         Plugin.Config(plugin="nvml", **settings), PluginContext(tmp_path, tmp_path), clock
@@ -239,7 +224,7 @@ async def test_a_refused_limit_says_what_to_do(
     gpus = fake(replace(RTX_3090, limit_permission=False))
     async with running(tmp_path) as plugin:
         await plugin.probe()
-        with pytest.raises(DeviceFault, match="CAP_SYS_ADMIN") as not_permitted:
+        with pytest.raises(DeviceFault, match="hashcenter powerd") as not_permitted:
             await plugin.set_power_limit(gpus.uuids[0], 200)
         with pytest.raises(DeviceFault, match="takes 100 to 350 W, not 90 W"):
             await plugin.set_power_limit(gpus.uuids[0], 90)

@@ -4,7 +4,8 @@
 which any program that loads NVML sees those GPUs. All such programs share one state (`state.bin`):
 a limit that one sets, another reads. Watts follow the CPU time of the processes whose environment
 has this folder and a `CUDA_VISIBLE_DEVICES` that names the GPU, and temperature follows the watts.
-A scenario may change while programs run: by `set()`, or with a text editor.
+A scenario may change while programs run: by `set()`, or with a text editor. A process with
+`FAKE_NVML_UNPRIVILEGED` in its environment may not set limits, as an ordinary user's.
 
 The cards' figures are their makers' (memory, limits, clocks) or owners' (idle draw).
 """

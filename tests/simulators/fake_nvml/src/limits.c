@@ -1,5 +1,6 @@
 /* Power limits: what may be set, what was asked for, what the card shows and what it obeys. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "state.h"
 
@@ -34,7 +35,8 @@ NVML_API nvmlReturn_t nvmlDeviceSetPowerManagementLimit(nvmlDevice_t device,
     nvmlReturn_t result = device_enter(device, METRIC_LIMIT, &gpu);
     if (result != NVML_SUCCESS) return result;
     const Scenario *is = &gpu->scenario;
-    if (is->limit_permission != 0) return device_leave(NVML_ERROR_NO_PERMISSION);
+    /* A process of an ordinary user, as the real driver tells it apart. */
+    if (is->limit_permission != 0 || getenv("FAKE_NVML_UNPRIVILEGED") != NULL) return device_leave(NVML_ERROR_NO_PERMISSION);
     if (watts < is->min_limit_w || watts > is->max_limit_w)
         return device_leave(NVML_ERROR_INVALID_ARGUMENT);
     if (is->limit_effect != LIMIT_DROPPED) gpu->requested_limit_w = gpu->shown_limit_w = watts;

@@ -190,8 +190,8 @@ class Card:
         strangers = users - own() if users else users
         return tuple(sorted(pid for pid in strangers if _is_running(pid)))
 
-    def set_limit(self, power_w: float) -> None:
-        """Set the power limit in watts. Raises DeviceFault with what to do."""
+    def check_limit(self, power_w: float) -> None:
+        """Raise DeviceFault for a limit that the card does not take."""
         allowed = self._range
         if allowed is None:
             raise DeviceFault("limit_unsupported", f"{self.name} has no power limit to set")
@@ -201,14 +201,18 @@ class Card:
                 f"{self.name} takes {allowed.min_w:.0f} to {allowed.max_w:.0f} W, "
                 f"not {power_w:.0f} W",
             )
+
+    def set_limit(self, power_w: float) -> None:
+        """Set the power limit in watts. Raises DeviceFault with what to do."""
+        self.check_limit(power_w)
         try:
             nvml.nvmlDeviceSetPowerManagementLimit(self.handle, round(power_w * 1000))
         except nvml.NVMLError as err:
             if sources.code_of(err) == nvml.NVML_ERROR_NO_PERMISSION:
                 raise DeviceFault(
                     "limit_not_permitted",
-                    f"{self.name}: this user may not set power limits; run the bridge as root or "
-                    "give it CAP_SYS_ADMIN (systemd: AmbientCapabilities=CAP_SYS_ADMIN)",
+                    f"{self.name}: this user may not set power limits; "
+                    "let `hashcenter powerd` do it (docs/rig.md)",
                 ) from None
             if sources.code_of(err) in sources.LOST:
                 raise self._lost_fault(err) from None

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from ...errors import DeviceFault, PluginUnavailable
 from ...plugin import PluginConfig, PluginContext
+from ...powerd.client import Client
 from ...wire.messages import Device
 from .. import Sample
 from . import sources
@@ -42,6 +44,10 @@ _WHY_UNAVAILABLE: Final = {
 }
 
 
+#: TOML has no paths.
+Socket = Annotated[Path, Strict(False)]
+
+
 class Plugin:
     """NVIDIA GPUs. `[[device]]` with `plugin = "nvml"`."""
 
@@ -51,12 +57,14 @@ class Plugin:
         """`timeout_s`: after it a silent driver counts as wedged.
 
         `foreign_memory_mib`: a program of somebody else that holds more of a GPU's memory than this
-        has the GPU to itself (a desktop's windows hold less).
+        has the GPU to itself (a desktop's windows hold less). `powerd`: the socket of the helper
+        that sets limits, so that the bridge needs no privileges.
         """
 
         plugin: Literal["nvml"] = "nvml"
         timeout_s: float = Field(default=5.0, ge=0.5, le=60)
         foreign_memory_mib: float = Field(default=512.0, ge=0)
+        powerd: Socket | None = None
 
     def __init__(
         self,
@@ -72,6 +80,8 @@ class Plugin:
         self._own: Callable[[], frozenset[int]] = frozenset
         self._report: Report | None = None
         self._events: EventThread | None = None
+        self._powerd = Client(settings.powerd) if settings.powerd else None
+        self._renewal: asyncio.Task[None] | None = None
 
     async def probe(self) -> list[Device]:
         """Return the GPUs. Raises PluginUnavailable, with what to do, when there are none."""
@@ -121,10 +131,20 @@ class Plugin:
     async def read(self) -> Mapping[str, Sample | DeviceFault]:
         """Look at all GPUs: a sample or a fault for each."""
         try:
-            return await self._worker.call(self._look, self._settings.timeout_s)
+            seen = await self._worker.call(self._look, self._settings.timeout_s)
         except Stuck:
             fault = self._wedged()
             return {card.uid: fault for card in self._cards}
+        if self._powerd and (self._renewal is None or self._renewal.done()):
+            # Beside the readings: they do not wait for powerd.
+            self._renewal = asyncio.create_task(self._renew(self._powerd), name="renew limits")
+        return seen
+
+    async def _renew(self, powerd: Client) -> None:
+        try:
+            await powerd.renew()
+        except DeviceFault as fault:
+            _LOGGER.debug("%s", fault)  # said where it matters: when a limit has to be set
 
     def _look(self) -> dict[str, Sample | DeviceFault]:
         seen: dict[str, Sample | DeviceFault] = {}
@@ -148,6 +168,10 @@ class Plugin:
     async def set_power_limit(self, uid: str, power_w: float) -> None:
         """Set a GPU's limit in watts. Raises DeviceFault when it is refused."""
         card = next(card for card in self._cards if card.uid == uid)
+        if self._powerd:
+            card.check_limit(power_w)
+            await self._powerd.set_limit(uid, power_w)
+            return
         try:
             await self._worker.call(partial(card.set_limit, power_w), self._settings.timeout_s)
         except Stuck:
@@ -172,6 +196,8 @@ class Plugin:
 
     async def close(self) -> None:
         """Let go of the driver, also of one that does not answer."""
+        if self._powerd:
+            await self._powerd.close()
         if self._events:
             await asyncio.to_thread(self._events.stop)
         with suppress(Stuck, nvml.NVMLError):
