@@ -16,12 +16,13 @@ from pathlib import Path
 
 from . import __version__, app, build, config, control, doctor, key
 from .alone import alone
-from .config import Config, Source
+from .config import DEFAULT_PATHS, Config, Source
 from .errors import BridgeError, ConfigError, RunnerFault
 from .metering import Metering
 from .plugin import PluginContext
 from .registry import Family, names
 from .store import Kept, Store, make_folder
+from .system import install, plan as installation
 from .wire import schema
 
 
@@ -87,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     add("unpair", _unpair, "forget the house this rig obeys")
     helper = add("powerd", _powerd, "set GPU limits for an unprivileged bridge (as root)")
     helper.add_argument("--release", action="store_true", help="set the cards' factory defaults")
+    setup = add("install", _install, "run bridge and powerd as services (as root)")
+    remove = add("uninstall", _uninstall, "take away what `install` wrote (as root)")
+    remove.add_argument("--purge", action="store_true", help="also what you wrote and its memory")
+    for sub in (setup, remove):
+        sub.add_argument("--show", action="store_true", help="only say what would be done")
+        sub.add_argument("--root", type=Path, default=Path("/"), help="a folder that becomes /")
     add("schema", _schema, "print the JSON Schema of the owner's file and of the wire")
     return parser
 
@@ -220,6 +227,25 @@ def _powerd(asked: argparse.Namespace) -> None:
     os.execv(  # noqa: S606 - no shell is the point
         sys.executable, [sys.executable, "-I", "-m", "hashcenter_bridge.powerd", *options]
     )
+
+
+def _install(asked: argparse.Namespace) -> None:
+    if not asked.show:
+        install.need_root(asked.root)
+    plan = installation.plan(asked.root, asked.config or DEFAULT_PATHS[-1])
+    done = install.carry_out(install.install_steps(plan), print, only_show=asked.show)
+    if done == 0:
+        print("Everything is installed already.")
+    elif not asked.show:
+        print("Now write your rig's file, then: systemctl start hashcenter-powerd hashcenter")
+
+
+def _uninstall(asked: argparse.Namespace) -> None:
+    if not asked.show:
+        install.need_root(asked.root)
+    plan = installation.plan(asked.root, asked.config or DEFAULT_PATHS[-1])
+    steps = install.uninstall_steps(plan, purge=asked.purge)
+    install.carry_out(steps, print, only_show=asked.show)
 
 
 def _schema(_: argparse.Namespace) -> None:
