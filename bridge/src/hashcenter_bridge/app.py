@@ -36,6 +36,7 @@ from .programs import MinerProgram, RunnerProgram
 from .rig import Rig
 from .store import Store, make_folder
 from .tickets import Tickets
+from .watchdog import feed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -229,6 +230,7 @@ async def _run(config: Config, source: Source) -> None:
                 for name, work in (
                     ("metering", rig.metering.run()),
                     ("loop", loop.run()),
+                    ("watchdog", feed(loop, line)),
                     *((f"read {one.miner.name}", one.run()) for one in rig.miners),
                     *((f"watch {one.runner.name}", one.run()) for one in rig.runners),
                     *((f"measure {one.runner.name}", ask_once(one, rig)) for one in rig.runners),

@@ -5,11 +5,13 @@ Each plugin validates its own block with its own `Config`; this module knows onl
 
 import os
 import re
+import ssl
 import tomllib
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from .errors import ConfigError
 from .wire.topics import RIG_PATTERN
@@ -26,6 +28,14 @@ _PATTERNS = (
     ("^[a-z0-9]", "write small letters, digits, - and _, at most 32 of them"),
     ("^https?:", "write an address without a path, such as http://192.168.1.20:8420"),
 )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Section(BaseModel):
@@ -50,13 +60,64 @@ class RigConfig(_Section):
 
 
 class MqttConfig(_Section):
-    """`[mqtt]`: the house's broker. The password comes from a file or HASHCENTER_MQTT_PASSWORD."""
+    """`[mqtt]`: the house's broker. The password comes from a file or HASHCENTER_MQTT_PASSWORD.
+
+    Beyond this machine it is `tls` (with the house's own `ca_file`, and this rig's `cert_file` and
+    `key_file` where the broker asks for one), or `plain`, by the owner's word.
+    """
 
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
-    port: int = Field(default=1883, ge=1, le=65_535)
+    port: int | None = Field(default=None, ge=1, le=65_535)
     username: str | None = None
     password_file: Folder | None = None
     keepalive_s: int = Field(default=15, ge=5, le=300)
+    tls: bool = False
+    ca_file: Folder | None = None
+    cert_file: Folder | None = None
+    key_file: Folder | None = None
+    plain: bool = False
+
+    @property
+    def the_port(self) -> int:
+        """The broker's port: as written, else the usual one."""
+        return self.port or (8883 if self.tls else 1883)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether what is said can be read on the network."""
+        return not self.tls and not is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> Self:
+        if self.is_exposed and not self.plain:
+            raise ValueError(
+                "everybody in the network could read and send what this rig says and hears; write "
+                "tls = true (docs/security.md), or plain = true to live with it"
+            )
+        if not self.tls and (self.ca_file or self.cert_file):
+            raise ValueError("ca_file and cert_file mean nothing without tls = true")
+        return self
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return how to trust the broker, None without TLS. Raises ConfigError naming the file."""
+        if not self.tls:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as err:
+            files = ", ".join(
+                f"{name} = {file}"
+                for name, file in (
+                    ("ca_file", self.ca_file),
+                    ("cert_file", self.cert_file),
+                    ("key_file", self.key_file),
+                )
+                if file
+            )
+            raise ConfigError(f"[mqtt] {files}: cannot be used ({err})") from None
+        return context
 
     def password(self) -> str | None:
         """Return the broker's password. Raises ConfigError when its file cannot be read."""

@@ -135,7 +135,10 @@ async def _broker(settings: Config, _: Source) -> list[Finding]:
         why = await mqtt.refusal(settings.mqtt)
     except BridgeError as err:
         why = str(err)
-    where = f"{settings.mqtt.host}:{settings.mqtt.port}"
+    where = f"{settings.mqtt.host}:{settings.mqtt.the_port}"
     if why:
         return [Finding("broker", "failed", why)]
+    if settings.mqtt.is_exposed:
+        text = f"{where} lets us in, and everybody in the network can listen; see docs/security.md"
+        return [Finding("broker", "warning", text)]
     return [Finding("broker", "ok", f"{where} speaks MQTT 5 and lets us in")]

@@ -55,6 +55,8 @@ class Loop:
         self.rig = rig
         self.line: Line | None = None
         self._awake = asyncio.Event()
+        #: Decisions so far.
+        self.turns = 0
         self._schedule = Schedule()
         self._working: dict[str, asyncio.Task[None]] = {}
         self._limits_set: dict[str, tuple[float, float]] = {}
@@ -121,6 +123,7 @@ class Loop:
         """Go on until cancelled."""
         while True:
             self.step()
+            self.turns += 1
             try:
                 async with asyncio.timeout(_TICK_S):
                     await self._awake.wait()

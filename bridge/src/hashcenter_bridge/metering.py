@@ -60,6 +60,8 @@ class Metering:
         self._rig_at: float | None = None
         self._soon = {id(driver): asyncio.Event() for driver in drivers}
         self.failures = 0
+        #: Looks at devices, of all drivers: it grows while metering is alive.
+        self.looks = 0
         self.watched: dict[str, Watched] = {}
 
     async def probe(self) -> None:
@@ -120,6 +122,7 @@ class Metering:
         for uid, sample in seen.items():
             if uid in self.watched:
                 self._note(self.watched[uid], sample)
+        self.looks += 1
         self._changed()
 
     def _note(self, watched: Watched, sample: Sample | DeviceFault) -> None:

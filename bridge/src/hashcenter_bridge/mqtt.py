@@ -68,6 +68,7 @@ class Line:
         self._connected = connected
         self._born = born
         self._password = config.password()
+        self._tls = config.tls_context()
         self._waiting: OrderedDict[str, _Said] = OrderedDict()
         self._events: list[_Said] = []
         self._something = asyncio.Event()
@@ -78,6 +79,8 @@ class Line:
         self.online = False
         self.why = "not connected yet"
         self.connects = 0
+        #: Messages that the broker took, and tries to reach it: it grows while the line is alive.
+        self.turns = 0
 
     def say(self, topic: Topic[WireModel], message: WireModel, uid: str | None = None) -> None:
         """Publish `message` as soon as the line is up. Never blocks."""
@@ -112,6 +115,7 @@ class Line:
                 self.why = why
                 failures = 0 if self.online else failures + 1
             self.online = False
+            self.turns += 1
             delay_s = _RETRY_S[min(failures, len(_RETRY_S) - 1)] * random.uniform(0.7, 1.3)  # noqa: S311
             try:
                 async with asyncio.timeout(delay_s):
@@ -145,7 +149,9 @@ class Line:
             await client.subscribe(BIRTH_TOPIC, qos=0)
             self.online, self.why = True, ""
             self.connects += 1
-            _LOGGER.info("connected to the broker at %s:%s", self._config.host, self._config.port)
+            _LOGGER.info(
+                "connected to the broker at %s:%s", self._config.host, self._config.the_port
+            )
             self.say(STATUS, Status(status=Presence.ONLINE, boot_id=self._boot_id))
             self._connected()
             work = [
@@ -188,6 +194,7 @@ class Line:
                 await client.publish(
                     said.topic, said.payload, qos=1, retain=said.retained, properties=properties
                 )
+                self.turns += 1
                 # Taken off only once the broker has it; a newer one may have replaced it meanwhile.
                 if said in self._events:
                     self._events.remove(said)
@@ -203,7 +210,7 @@ class Line:
         connect.MaximumPacketSize = 16 * MAX_REQUEST_BYTES
         return aiomqtt.Client(
             self._config.host,
-            self._config.port,
+            self._config.the_port,
             username=self._config.username,
             password=self._password,
             identifier=f"hashcenter-{self._rig}-{_machine()}",
@@ -211,6 +218,7 @@ class Line:
             clean_start=False,
             keepalive=self._config.keepalive_s,
             timeout=10,
+            tls_context=self._tls,
             max_queued_incoming_messages=_MOST_UNREAD,
             properties=connect,
             will=aiomqtt.Will(
@@ -230,13 +238,15 @@ class Line:
 
 def explain(config: MqttConfig, err: Exception) -> str:
     """Return why the broker did not take us, and what to check."""
-    where = f"the broker at {config.host}:{config.port}"
+    where = f"the broker at {config.host}:{config.the_port}"
     code = getattr(err, "rc", None)
     number = getattr(code, "value", code)
     if number in _UNSUPPORTED_VERSION:
         return f"{where} speaks no MQTT 5; use Mosquitto 1.6 or newer ([mqtt] host, port)"
     if number in _NOT_LET_IN:
         return f"{where} refuses us ({code}); check [mqtt] username and password_file"
+    if "CERTIFICATE_VERIFY_FAILED" in str(err):
+        return f"{where} shows a certificate that is not trusted; check [mqtt] ca_file and host"
     return f"{where} cannot be reached ({err}); check [mqtt] host and port"
 
 
@@ -244,11 +254,12 @@ async def refusal(config: MqttConfig) -> str | None:
     """Try the broker once and return why it does not take us, None if it does."""
     client = aiomqtt.Client(
         config.host,
-        config.port,
+        config.the_port,
         username=config.username,
         password=config.password(),
         protocol=aiomqtt.ProtocolVersion.V5,
         timeout=5,
+        tls_context=config.tls_context(),
     )
     try:
         async with client:
