@@ -57,6 +57,10 @@ class Broker:
         self._file.write_text(text.format(**words))
         self._process: asyncio.subprocess.Process | None = None
 
+    def write(self, configuration: str) -> None:
+        """Have other words in its file, before it is started."""
+        self._file.write_text(configuration)
+
     async def start(self) -> None:
         """Start it and wait until it listens."""
         self._process = await asyncio.create_subprocess_exec(

@@ -86,6 +86,8 @@ def test_whole_numbers_are_numbers_too(file: Path) -> None:
         (f'{RIG}allow_control = "yes"\n', "FILE, line 3: rig.allow_control: .*boolean"),
         (f"{RIG}allow_control = 1\n", "FILE, line 3: rig.allow_control: .*boolean"),
         (f'{RIG}[mqtt]\nhost = ""\n', "FILE, line 4: mqtt.host: "),
+        (f'{RIG}[mqtt]\nhost = "ha.local"\n', "FILE, line 3: mqtt: everybody in the network"),
+        (f'{RIG}[mqtt]\nca_file = "ca.crt"\n', "FILE, line 3: mqtt: ca_file and cert_file mean"),
         (f"{RIG}[mqtt]\n\n# it\n  port=70000\n", "FILE, line 6: mqtt.port: .*65535"),
         (f'{RIG}[mqtt]\npassword = "x"\n', "FILE, line 4: mqtt.password: .*not known"),
         (f'{RIG}[http]\nurl = "attic:80"\n', "FILE, line 4: http.url: write an address.*attic:80"),
