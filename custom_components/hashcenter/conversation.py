@@ -31,7 +31,7 @@ from homeassistant.util import dt as dt_util
 from .chat import deltas, messages, tool_specs
 from .const import CONF_RIG, DOMAIN, SUBENTRY_CONVERSATION
 from .house import HashcenterConfigEntry, House
-from .inference import ranked, stream_chat
+from .inference import candidates, nobody, stream_chat
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class ConversationAgent(conversation.ConversationEntity):
         )
         if self._llm_apis:
             self._attr_supported_features = ConversationEntityFeature.CONTROL
-        self._attr_available = bool(ranked(house, self._rig_id))
+        self._attr_available = bool(candidates(house, self._rig_id))
 
     @property
     @override
@@ -88,10 +88,12 @@ class ConversationAgent(conversation.ConversationEntity):
         """Follow the rigs."""
         await super().async_added_to_hass()
         self.async_on_remove(self._house.async_add_listener(self._rigs_changed))
+        # What may have to be said at once must not have to be read from the disk first.
+        await async_get_translations(self.hass, self.hass.config.language, "exceptions", [DOMAIN])
 
     @callback
     def _rigs_changed(self) -> None:
-        available = bool(ranked(self._house, self._rig_id))
+        available = bool(candidates(self._house, self._rig_id))
         if available != self._attr_available:
             self._attr_available = available
             self.async_write_ha_state()
@@ -101,6 +103,8 @@ class ConversationAgent(conversation.ConversationEntity):
         self, user_input: ConversationInput, chat_log: ChatLog
     ) -> ConversationResult:
         """Answer one sentence; errors are raised as a sentence in the speaker's language."""
+        if not candidates(self._house, self._rig_id):
+            raise await self._in_words(nobody(self._house, self._rig_id), user_input.language)
         try:
             await chat_log.async_provide_llm_data(
                 user_input.as_llm_context(DOMAIN),

@@ -32,6 +32,7 @@ from .heating import Heating
 from .plan import HousePlan
 from .registry import async_register_house, async_register_rig, async_remove_devices
 from .requester import Requester
+from .rig_choice import Memory
 from .sequence import Sequence
 from .summary import Summary, problems, summarize
 from .wire.topics import Address
@@ -57,6 +58,8 @@ class House(DataUpdateCoordinator[Summary]):
         self.rigs: dict[str, RigCoordinator] = {}
         self.heating = Heating(hass, self)
         self.devices = DeviceBook(hass)
+        #: What came of questions to the rigs.
+        self.asked = Memory()
         self.controller = ""
         self.requester: Requester
         #: What is wrong, and since when: text by the problem's key.

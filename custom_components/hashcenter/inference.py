@@ -1,28 +1,37 @@
-"""Words to the rigs: chooses the rig that answers soonest and streams its answer.
+"""Words to the rigs: asks the rig that answers soonest and streams its answer.
 
-`ranked` orders the accepted rigs by what their last `state` says; `stream_chat` asks them in that
-order. A rig that fails before its first token is passed over for the next one; after that the
-answer stays with its rig. Keys go only to the host that a person confirmed. There is no cloud: when
-no rig can answer, that is said at once, from what is already known.
+`candidates` orders the accepted rigs by what their last `state` says and what happened before
+(rig_choice.py); `stream_chat` asks them in that order. A rig that fails before its first token is
+passed over for the next one; after that the answer stays with its rig. Keys go only to the host
+that a person confirmed. There is no cloud: when no rig can answer, that is said at once, from what
+is already known.
 """
 
-import math
+import hashlib
+import json
+import logging
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from . import issues
+from .chat import carries_token
 from .completion import AnswerError, Endpoint, Patience, stream_completion
 from .const import DOMAIN
 from .coordinator import RigCoordinator
 from .house import House
+from .rig_choice import Offer, ranked
+from .wire.values import Activity, Favor
+
+_LOGGER = logging.getLogger(__name__)
 
 #: How late beyond its own prediction a rig may be while another one could answer, in seconds.
-DOUBT_S = 10.0
+DOUBT_S: Final = 10.0
 
 PATIENCE: Mapping[str, Patience] = {
     "voice": Patience(),
@@ -30,31 +39,67 @@ PATIENCE: Mapping[str, Patience] = {
     "batch": Patience(first_token_s=3600.0, stall_s=120.0, whole_s=7200.0),
 }
 
+#: What is wrong with the question, or was a refusal that the rig's next word will tell about too.
+_NO_FAILURE: Final = frozenset({"conversation_too_long", "rig_busy", "rig_loading", "rig_stopped"})
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rig that can be asked now. `first_token_s` is its own prediction."""
+    """A rig that can be asked now. `wait_s` is how long its first token may be expected to take."""
 
     rig: RigCoordinator
+    boot_id: str
     endpoint: Endpoint
     model: str
-    available: bool
-    first_token_s: float
-    waiting: int
+    wait_s: float
+    reason: str
 
 
-def ranked(house: House, rig_id: str | None = None) -> list[Candidate]:
-    """Return the rigs that can answer, or are about to, soonest first; `rig_id` fixes the rig."""
-    candidates = [
-        candidate
+def prompt_id(request: Mapping[str, Any]) -> str:
+    """Return the hash of what questions share: the instructions and the tools of a request."""
+    shared: list[Any] = [request.get("tools"), request.get("response_format")]
+    for message in request.get("messages", []):
+        if message.get("role") != "system":
+            break
+        shared.append(message)
+    return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
+
+
+def candidates(house: House, rig_id: str | None = None, prompt: str = "") -> list[Candidate]:
+    """Return the rigs that can answer, or are about to, in the order in which to ask them.
+
+    `rig_id` fixes the rig; `prompt` is what `prompt_id` says of the question.
+    """
+    found = {
+        coordinator.rig_id: (coordinator, offer, endpoint)
         for coordinator in house.rigs.values()
         if rig_id in (None, coordinator.rig_id)
-        if (candidate := _candidate(coordinator)) is not None
-    ]
-    return sorted(
-        candidates,
-        key=lambda one: (not one.available, one.first_token_s, one.waiting, one.rig.rig_id),
-    )
+        if (endpoint := endpoint_of(coordinator)) is not None
+        if (offer := _offer(coordinator)) is not None
+    }
+    offers = [offer for _, offer, _ in found.values()]
+    listed: list[Candidate] = []
+    for choice in ranked(offers, house.asked, prompt, time.monotonic()):
+        coordinator, offer, endpoint = found[choice.rig_id]
+        listed.append(
+            Candidate(
+                rig=coordinator,
+                boot_id=offer.boot_id,
+                endpoint=endpoint,
+                model=_model(coordinator),
+                wait_s=choice.wait_s,
+                reason=choice.reason,
+            )
+        )
+    return listed
+
+
+def endpoint_of(coordinator: RigCoordinator) -> Endpoint | None:
+    """Return where words to the rig go; None without a key, or at an address nobody confirmed."""
+    url = coordinator.data.endpoint_url
+    if not url or not coordinator.key or url != coordinator.host:
+        return None
+    return Endpoint(coordinator.name, url, coordinator.key)
 
 
 async def stream_chat(
@@ -66,23 +111,34 @@ async def stream_chat(
     Raises HomeAssistantError, translated: AnswerError where a rig was asked; if several were, that
     of the first.
     """
-    candidates = ranked(house, rig_id)
-    if not candidates:
-        raise _nobody(house, rig_id)
+    prompt = prompt_id(request)
+    order = candidates(house, rig_id, prompt)
+    if not order:
+        raise nobody(house, rig_id)
     failure: AnswerError | None = None
-    for candidate in candidates:
-        last = candidate is candidates[-1]
+    for candidate in order:
+        _LOGGER.debug("%s is asked: %s", candidate.rig.name, candidate.reason)
+        last, began = candidate is order[-1], False
         try:
             async with aclosing(_ask(house, candidate, request, priority, last=last)) as chunks:
                 async for chunk in chunks:
+                    if not began and (began := carries_token(chunk)):
+                        house.asked = house.asked.read(
+                            candidate.rig.rig_id, candidate.boot_id, prompt
+                        )
                     yield chunk
-            return
         except AnswerError as err:
             if err.translation_key == issues.WRONG_KEY:
                 issues.async_raise_wrong_key(house.hass, house.config_entry, candidate.rig)
+            if err.translation_key not in _NO_FAILURE:
+                house.asked = house.asked.failed(
+                    candidate.rig.rig_id, candidate.boot_id, time.monotonic()
+                )
             if err.began:
                 raise
             failure = failure or err
+        else:
+            return
     assert failure is not None
     raise failure
 
@@ -92,7 +148,7 @@ def _ask(
 ) -> AsyncGenerator[dict[str, Any]]:
     patience = PATIENCE[priority]
     if not last:
-        at_most_s = min(patience.first_token_s, candidate.first_token_s + DOUBT_S)
+        at_most_s = min(patience.first_token_s, candidate.wait_s + DOUBT_S)
         patience = replace(patience, first_token_s=at_most_s)
     return stream_completion(
         async_get_clientsession(house.hass),
@@ -103,28 +159,37 @@ def _ask(
     )
 
 
-def _candidate(coordinator: RigCoordinator) -> Candidate | None:
-    """Return the rig as somebody to ask; None if it cannot answer, or may not be contacted."""
-    rig, key = coordinator.data, coordinator.key
-    inference = rig.live and rig.live.inference
-    if not (rig.live and rig.inventory and rig.endpoint_url and inference and key):
-        return None
-    if rig.live.stopped or rig.endpoint_url != coordinator.host:
+def _offer(coordinator: RigCoordinator) -> Offer | None:
+    """Return what the rig offers, None if it cannot answer."""
+    rig, live = coordinator.data, coordinator.data.live
+    inference = live and live.inference
+    if not (live and rig.inventory and inference) or live.stopped:
         return None
     if not inference.available and inference.first_token_s is None:
         return None
-    models = [model.id for runner in rig.inventory.runners for model in runner.models]
-    return Candidate(
-        rig=coordinator,
-        endpoint=Endpoint(coordinator.name, rig.endpoint_url, key),
-        model=inference.model or next(iter(models), ""),
+    answering = {heater.id for heater in rig.inventory.heaters if heater.can_answer}
+    favors = [one.lease.favor for one in live.heaters if one.lease and one.id in answering]
+    return Offer(
+        rig_id=coordinator.rig_id,
+        boot_id=live.boot_id,
         available=inference.available,
-        first_token_s=math.inf if inference.first_token_s is None else inference.first_token_s,
+        first_token_s=inference.first_token_s,
         waiting=inference.waiting,
+        hashing=live.activity == Activity.HASHING,
+        favor=next(iter(favors), Favor.BALANCED),
     )
 
 
-def _nobody(house: House, rig_id: str | None) -> HomeAssistantError:
+def _model(coordinator: RigCoordinator) -> str:
+    """Return the model that the rig has loaded, or its first."""
+    rig = coordinator.data
+    runners = rig.inventory.runners if rig.inventory else ()
+    models = [model.id for runner in runners for model in runner.models]
+    loaded = rig.live.inference.model if rig.live and rig.live.inference else None
+    return loaded or next(iter(models), "")
+
+
+def nobody(house: House, rig_id: str | None) -> HomeAssistantError:
     """Return why no rig can be asked."""
     rigs = [rig for rig in house.rigs.values() if rig_id in (None, rig.rig_id)]
     if not any(rig.key for rig in rigs):

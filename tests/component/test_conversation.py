@@ -1,12 +1,14 @@
 """A sentence goes in as from an Assist pipeline and is answered by the house's own rig."""
 
 import json
+import time
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from homeassistant.components import conversation
+from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -257,6 +259,21 @@ async def test_an_unavailable_agent_says_why_and_asks_nobody(
     assert said.error
     assert "stopped" in said.speech
     assert upstream.received == []
+
+
+async def test_an_unavailable_agent_says_so_within_a_tenth_of_a_second(
+    hass: HomeAssistant, voice: Voice
+) -> None:
+    for number in range(300):
+        name = f"light.lamp_{number}"
+        hass.states.async_set(name, "on", {"friendly_name": f"Lamp {number}"})
+        async_expose_entity(hass, "conversation", name, should_expose=True)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=SILENT_S + 1))
+    await hass.async_block_till_done()
+    began = time.perf_counter()
+    said = await say(voice, "Hello?")
+    assert time.perf_counter() - began < 0.1
+    assert (said.speech, said.error) == ("No rig can answer right now.", True)
 
 
 async def test_the_sentence_is_in_the_speakers_language(

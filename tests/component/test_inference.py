@@ -18,8 +18,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.hashcenter import completion, inference
 from custom_components.hashcenter.completion import AnswerError, Patience
 from custom_components.hashcenter.house import House
-from custom_components.hashcenter.inference import ranked, stream_chat
+from custom_components.hashcenter.inference import candidates, stream_chat
 from custom_components.hashcenter.rig import Rig
+from custom_components.hashcenter.rig_choice import Memory
 from custom_components.hashcenter.wire.messages import (
     Endpoint,
     InferenceState,
@@ -79,13 +80,18 @@ def house(*rigs: SimpleNamespace, hass: HomeAssistant | None = None) -> House:
     entry = MockConfigEntry(domain="hashcenter")
     if hass is not None:
         entry.add_to_hass(hass)
-    known = {"hass": hass, "rigs": {one.rig_id: one for one in rigs}, "config_entry": entry}
+    known = {
+        "hass": hass,
+        "rigs": {one.rig_id: one for one in rigs},
+        "config_entry": entry,
+        "asked": Memory(),
+    }
     return cast("House", SimpleNamespace(**known))
 
 
 def order(*rigs: SimpleNamespace, rig_id: str | None = None) -> list[str]:
     """Return the ids of the rigs in the order in which they would be asked."""
-    return [candidate.rig.rig_id for candidate in ranked(house(*rigs), rig_id)]
+    return [candidate.rig.rig_id for candidate in candidates(house(*rigs), rig_id)]
 
 
 def test_the_rig_that_answers_soonest_is_asked_first() -> None:
@@ -120,11 +126,11 @@ def test_a_fixed_rig_is_the_only_one_asked() -> None:
 
 
 def test_the_key_shows_in_no_log() -> None:
-    assert "key-one" not in repr(ranked(house(rig("one")))[0].endpoint)
+    assert "key-one" not in repr(candidates(house(rig("one")))[0].endpoint)
 
 
 def test_the_model_is_the_one_that_is_loaded_or_else_the_first() -> None:
-    models = [one.model for one in ranked(house(rig("a", model="loaded"), rig("b")))]
+    models = [one.model for one in candidates(house(rig("a", model="loaded"), rig("b")))]
     assert models == ["loaded", "first"]
 
 
@@ -299,6 +305,38 @@ async def test_after_the_first_token_no_other_rig_is_asked(
         "words_forever",
     ):
         await asyncio.wait_for(one.received[0].hung_up.wait(), 20)
+
+
+async def test_the_rig_that_read_the_prompt_is_asked_again_and_a_broken_one_later(
+    hass: HomeAssistant, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.hashcenter.rig_choice.PASSED_OVER_S", 1.0)
+    one = await start("one", fails(500, "internal_error"), says("One."))
+    two = await start("two", *[says("Two.")] * 3)
+    where = house(rig("one", one.url, first_token_s=0.1), rig("two", two.url), hass=hass)
+    assert [await ask(where), await ask(where)] == ["Two.", "Two."]
+    assert len(one.received) == 1, "it is passed over for a while"
+    await asyncio.sleep(1.1)
+    assert await ask(where) == "Two.", "it is only a little slower, and has read the prompt"
+    order = [one.rig.rig_id for one in candidates(where, prompt="another")]
+    assert order == ["one", "two"], "the house came back to it by itself"
+
+
+async def test_a_refusal_is_no_failure(hass: HomeAssistant, start: Start) -> None:
+    one = await start("one", fails(503, "queue_full"))
+    two = await start("two", says("Two."))
+    where = house(rig("one", one.url, first_token_s=0.1), rig("two", two.url), hass=hass)
+    assert await ask(where) == "Two."
+    assert where.asked.failures == {}
+
+
+def test_what_the_prompt_is_known_by_leaves_out_what_a_person_said() -> None:
+    system = {"role": "system", "content": "You are kind."}
+    first = {"messages": [system, {"role": "user", "content": "A?"}], "tools": [{"name": "x"}]}
+    second = {**first, "messages": [system, {"role": "user", "content": "B?"}]}
+    assert inference.prompt_id(first) == inference.prompt_id(second)
+    assert inference.prompt_id(first) != inference.prompt_id({**first, "tools": []})
+    assert inference.prompt_id(first) != inference.prompt_id({**first, "messages": []})
 
 
 async def test_when_all_fail_the_first_one_says_why(hass: HomeAssistant, start: Start) -> None:
