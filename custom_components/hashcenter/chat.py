@@ -1,19 +1,15 @@
 """Home Assistant's chat log <-> OpenAI chat completions.
 
-Out: `messages` and `tool_specs` render a conversation and its tools. The same house renders to the
-same bytes, so that the rig finds the prompt in its cache: tools and enumerations are sorted, and
-the clock that Home Assistant writes behind its instructions moves to the user's words.
+Out: `messages` renders a conversation behind its prompt (prompt.py), so that the same house renders
+to the same bytes and the rig finds them in its cache.
 In: `deltas` turns the chunks of a streamed answer into what the chat log takes. Thoughts go to
 `thinking_content`, tool calls are handed over once, whole, when the answer is complete: an answer
 that breaks off moves nothing.
 """
 
-import re
-from collections.abc import AsyncGenerator, AsyncIterable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import tzinfo
-from typing import Any
 
-import probatio
 from homeassistant.components.conversation import (
     AssistantContent,
     AssistantContentDeltaDict,
@@ -24,44 +20,52 @@ from homeassistant.components.conversation import (
     UserContent,
 )
 from homeassistant.helpers.json import json_dumps
-from homeassistant.helpers.llm import APIInstance, Tool, ToolInput, ToolResult
+from homeassistant.helpers.llm import ToolInput, ToolResult
 
+from .prompt import Json, Prompt
 from .thinking import Channel, Piece, Splitter
 from .tool_calls import Call, ToolCalls
 
 type Delta = AssistantContentDeltaDict | ToolResultContentDeltaDict
-type Json = dict[str, Any]
 
-# How `llm.DATE_TIME_PROMPT` looks once rendered.
-_CLOCK = re.compile(r"\n?Current time is \d\d:\d\d:\d\d\. Today's date is \d{4}-\d\d-\d\d\.")
 _THINKING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
-def messages(contents: Iterable[Content], zone: tzinfo) -> list[Json]:
-    """Return the OpenAI messages of a chat log; a clock in it is told in local time, `zone`."""
+def messages(
+    contents: Iterable[Content], prompt: Prompt, zone: tzinfo, skip: int = 0
+) -> list[Json]:
+    """Return the OpenAI messages of a chat log without its `skip` oldest turns.
+
+    A turn begins with a person's words. Their time is told in local time, `zone`, if the prompt
+    needs it; where they were said is told with the first ones.
+    """
     rendered: list[Json] = []
-    clock = False
+    turn = 0
     for content in contents:
+        if isinstance(content, SystemContent):
+            rendered.append({"role": "system", "content": prompt.shared})
+            continue
+        if isinstance(content, UserContent):
+            turn += 1
+        if turn <= skip and skip:
+            continue
         match content:
-            case SystemContent():
-                clock = _CLOCK.search(content.content) is not None
-                rendered.append({"role": "system", "content": _CLOCK.sub("", content.content)})
             case UserContent():
+                first = turn == skip + 1
+                words = _user_words(content, zone, clock=prompt.clock)
                 rendered.append(
-                    {"role": "user", "content": _user_words(content, zone, clock=clock)}
+                    {
+                        "role": "user",
+                        "content": f"{prompt.place}\n\n{words}"
+                        if first and prompt.place
+                        else words,
+                    }
                 )
             case AssistantContent():
                 rendered.extend(_assistant(content))
             case ToolResultContent():
                 rendered.append(_tool_result(content))
     return rendered
-
-
-def tool_specs(api: APIInstance | None) -> list[Json]:
-    """Return the tools that a model may call, sorted by name."""
-    if api is None:
-        return []
-    return [_tool_spec(tool, api) for tool in sorted(api.tools, key=lambda tool: tool.name)]
 
 
 def first_choice(chunk: Json) -> Json:
@@ -78,13 +82,13 @@ def carries_token(chunk: Json) -> bool:
     return isinstance(delta, dict) and any(delta.get(name) for name in fields)
 
 
-async def deltas(chunks: AsyncIterable[Json], offered: Collection[str]) -> AsyncGenerator[Delta]:
-    """Yield the chat log's deltas of one streamed message; `offered` names its tools.
+async def deltas(chunks: AsyncIterable[Json], prompt: Prompt) -> AsyncGenerator[Delta]:
+    """Yield the chat log's deltas of one streamed message; `prompt` names its tools.
 
     What follows the first finish reason is not part of the message. `chunks` must raise if the
     answer is incomplete.
     """
-    answer = _Answer(offered)
+    answer = _Answer(prompt)
     yield {"role": "assistant"}
     async for chunk in chunks:
         for delta in answer.take(chunk):
@@ -96,8 +100,8 @@ async def deltas(chunks: AsyncIterable[Json], offered: Collection[str]) -> Async
 class _Answer:
     """One message as it arrives."""
 
-    def __init__(self, offered: Collection[str]) -> None:
-        self._offered = offered
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
         self._splitter = Splitter()
         self._calls = ToolCalls()
         self._written_calls: list[str] = []
@@ -131,7 +135,7 @@ class _Answer:
             # A server that found the calls may have left their text in as well.
             for text in self._written_calls:
                 self._calls.add_text(text)
-        return [*found, *_called(self._calls.finish(self._offered))]
+        return [*found, *_called(self._calls.finish(self._prompt.usable, self._prompt.listed))]
 
     def _route(self, pieces: Iterable[Piece]) -> list[Delta]:
         found: list[Delta] = []
@@ -195,27 +199,3 @@ def _assistant(content: AssistantContent) -> list[Json]:
 def _tool_result(content: ToolResultContent) -> Json:
     result = {"data": content.result.data, "error": content.result.error}
     return {"role": "tool", "tool_call_id": content.tool_call_id, "content": json_dumps(result)}
-
-
-def _tool_spec(tool: Tool, api: APIInstance) -> Json:
-    parameters = probatio.to_openapi(
-        tool.parameters, custom_serializer=api.custom_serializer, openapi_version="3.1.0"
-    )
-    function: Json = {"name": tool.name, "parameters": _ordered(parameters)}
-    if tool.description:
-        function["description"] = tool.description
-    return {"type": "function", "function": function}
-
-
-def _ordered(schema: Any) -> Any:
-    """Return a schema whose enumerations are sorted: some are sets, and differ from run to run."""
-    if isinstance(schema, list):
-        return [_ordered(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: sorted(part, key=str)
-        if key in ("enum", "required") and isinstance(part, list)
-        else _ordered(part)
-        for key, part in schema.items()
-    }

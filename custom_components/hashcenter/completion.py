@@ -19,6 +19,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .chat import carries_token, first_choice
 from .const import DOMAIN
+from .length import Length
 from .sse import EventLines, TooLong
 
 _LOGGER = logging.getLogger(__name__)
@@ -67,14 +68,20 @@ class Endpoint:
 class AnswerError(HomeAssistantError):
     """A rig did not answer a question. The translation key says why.
 
-    `began` is true if a part of the answer had come: no other rig may be asked then.
+    `began` is true if a part of the answer had come: no other rig may be asked then. `length` is
+    what the rig counted, if the question was too long.
     """
 
-    def __init__(self, key: str, rig: str, *, began: bool = False) -> None:
+    def __init__(
+        self, key: str, rig: str, *, began: bool = False, length: Length | None = None
+    ) -> None:
         super().__init__(
             translation_domain=DOMAIN, translation_key=key, translation_placeholders={"rig": rig}
         )
         self.began = began
+        self.length = length
+        #: Who it was; set by whoever chose the rig.
+        self.rig_id = ""
 
 
 async def stream_completion(
@@ -92,7 +99,8 @@ async def stream_completion(
         async with asyncio.timeout_at(progress.due):
             response = await _post(session, endpoint, request, priority, patience)
             if response.status != HTTPStatus.OK:
-                raise progress.error(await _refusal(response))
+                failure = await _refusal(response)
+                raise progress.error(_key(failure, response.status), _length(failure))
         while data := await _next_bytes(response, progress):
             for text in lines.feed(data):
                 if text == _DONE:
@@ -125,9 +133,9 @@ class _Progress:
         self.began = False
         self.complete = False
 
-    def error(self, key: str) -> AnswerError:
+    def error(self, key: str, length: Length | None = None) -> AnswerError:
         """Return why there is no answer."""
-        return AnswerError(key, self._rig, began=self.began)
+        return AnswerError(key, self._rig, began=self.began, length=length)
 
     def count(self, size_bytes: int) -> None:
         """Count what was received. Raises TooLong."""
@@ -144,7 +152,7 @@ class _Progress:
         if not isinstance(chunk, dict):
             raise self.error("answer_broken")
         if (failure := chunk.get("error")) is not None:
-            raise self.error(_key(failure, HTTPStatus.OK))
+            raise self.error(_key(failure, HTTPStatus.OK), _length(failure))
         token = carries_token(chunk)
         ends = not self.complete and bool(first_choice(chunk).get("finish_reason"))
         self._moved = self._moved or ends or (token and not self.complete)
@@ -199,8 +207,8 @@ async def _post(
     )
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> str:
-    """Return the translation key of an answer that is not 200."""
+async def _refusal(response: aiohttp.ClientResponse) -> object:
+    """Return the OpenAI error object of an answer that is not 200, None where it has none."""
     body = bytearray()
     with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_ERROR_BODY_S):
@@ -210,7 +218,16 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
         said = json.loads(body)
     except ValueError, RecursionError:
         said = None
-    return _key(said.get("error") if isinstance(said, dict) else None, response.status)
+    return said.get("error") if isinstance(said, dict) else None
+
+
+def _length(failure: object) -> Length | None:
+    """Return what an error object says of the question's length."""
+    if not isinstance(failure, dict):
+        return None
+    prompt = failure.get("prompt_tokens", failure.get("n_prompt_tokens"))
+    context = failure.get("context_tokens", failure.get("n_ctx"))
+    return Length(prompt, context) if isinstance(prompt, int) and isinstance(context, int) else None
 
 
 def _key(failure: object, status: int) -> str:

@@ -123,11 +123,13 @@ async def stream_chat(
             async with aclosing(_ask(house, candidate, request, priority, last=last)) as chunks:
                 async for chunk in chunks:
                     if not began and (began := carries_token(chunk)):
+                        issues.async_answered(house.hass, candidate.rig)
                         house.asked = house.asked.read(
                             candidate.rig.rig_id, candidate.boot_id, prompt
                         )
                     yield chunk
         except AnswerError as err:
+            err.rig_id = candidate.rig.rig_id
             if err.translation_key == issues.WRONG_KEY:
                 issues.async_raise_wrong_key(house.hass, house.config_entry, candidate.rig)
             if err.translation_key not in _NO_FAILURE:

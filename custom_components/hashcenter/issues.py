@@ -14,12 +14,14 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import BRIDGE_VERSION, DOMAIN, RELEASES_URL
 from .coordinator import RigCoordinator
+from .length import Fit
 
 MQTT_3: Final = "mqtt_3"
 PROTOCOL_MISMATCH: Final = "protocol_mismatch"
 MISSING_KEY: Final = "missing_key"
 ENDPOINT_CHANGED: Final = "endpoint_changed"
 WRONG_KEY: Final = "wrong_key"
+TOO_MANY_ENTITIES: Final = "too_many_entities"
 
 #: Those that the rig's key, or the person's yes to its address, settles.
 FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
@@ -60,6 +62,21 @@ def async_raise_wrong_key(hass: HomeAssistant, entry: ConfigEntry, rig: RigCoord
 
 
 @callback
+def async_raise_too_many(
+    hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinator, found: Fit
+) -> None:
+    """Say how many of the exposed entities the rig's model can read; until it answers again."""
+    numbers = {"exposed": str(found.exposed), "fits": str(found.fits)}
+    _raise(hass, entry, rig, TOO_MANY_ENTITIES, ir.IssueSeverity.WARNING, **numbers)
+
+
+@callback
+def async_answered(hass: HomeAssistant, rig: RigCoordinator) -> None:
+    """Withdraw what an answer disproves."""
+    ir.async_delete_issue(hass, DOMAIN, f"{TOO_MANY_ENTITIES}_{rig.rig_id}")
+
+
+@callback
 def async_withdraw(hass: HomeAssistant, rigs: Collection[str] = ()) -> None:
     """Withdraw repairs of rigs that are not among `rigs`, and every refused key."""
     theirs = tuple(f"_{rig}" for rig in rigs)
@@ -83,6 +100,7 @@ def _raise(
     rig: RigCoordinator,
     kind: str,
     severity: ir.IssueSeverity,
+    **more: str,
 ) -> None:
     ir.async_create_issue(
         hass,
@@ -91,7 +109,7 @@ def _raise(
         data={"subentry_id": rig.subentry.subentry_id, "host": rig.data.endpoint_url},
         config_entry_id=entry.entry_id,
         is_fixable=kind in FIXABLE,
-        learn_more_url=None if kind in FIXABLE else RELEASES_URL,
+        learn_more_url=RELEASES_URL if kind == PROTOCOL_MISMATCH else None,
         severity=severity,
         translation_key=kind,
         translation_placeholders={
@@ -99,5 +117,6 @@ def _raise(
             "host": rig.data.endpoint_url or "",
             "bridge": rig.data.version or "",
             "wanted": BRIDGE_VERSION,
+            **more,
         },
     )

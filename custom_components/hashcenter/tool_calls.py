@@ -55,13 +55,17 @@ class ToolCalls:
         arguments = called.get("arguments", called.get("parameters", {}))
         self._add({"function": {"name": called.get("name"), "arguments": arguments}}, whole=True)
 
-    def finish(self, offered: Collection[str]) -> list[Call]:
-        """Return all calls. `offered` names the tools that the model was given."""
+    def finish(self, usable: Collection[str], listed: Collection[str] = ()) -> list[Call]:
+        """Return all calls. `usable` names the tools that may run.
+
+        `listed` names those that the model read about, where they are more: what it reads is the
+        same everywhere, what may be done is not.
+        """
         calls: list[Call] = []
         for fragments in self._calls:
             taken = {call.id for call in calls}
             unique = fragments.id if fragments.id not in taken else ""
-            calls.append(_finished(fragments, unique, offered))
+            calls.append(_finished(fragments, unique, usable, listed or usable))
         return calls
 
     def _add(self, fragment: dict[str, Any], *, whole: bool = False) -> None:
@@ -112,13 +116,17 @@ def repaired(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _finished(fragments: _Fragments, id_: str, offered: Collection[str]) -> Call:
-    name = _offered_name(fragments.name, offered)
+def _finished(
+    fragments: _Fragments, id_: str, usable: Collection[str], listed: Collection[str]
+) -> Call:
+    name = _offered_name(fragments.name, listed)
     if name is None:
         said = fragments.name[:100] or "without a name"
         return Call(
             id_, said, refusal=f"There is no tool {said}. Use only the tools that are listed."
         )
+    if name not in usable:
+        return Call(id_, name, refusal=f"{name} cannot be used from this device. Nothing was done.")
     arguments = _json_object(fragments.arguments) if fragments.arguments.strip() else {}
     if arguments is None:
         return Call(

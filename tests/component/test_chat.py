@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, timedelta, timezone
-from types import SimpleNamespace
 from typing import Any, cast
 
-import probatio
 import pytest
 from homeassistant.components.conversation import (
     AssistantContent,
@@ -22,10 +20,15 @@ from custom_components.hashcenter.chat import (
     deltas,
     first_choice,
     messages,
-    tool_specs,
 )
+from custom_components.hashcenter.prompt import Prompt, split
 
 TOOLS = ["intent__HassTurnOn", "intent__HassTurnOff"]
+PROMPT = Prompt(
+    "Be kind.",
+    tools=tuple({"function": {"name": name}} for name in [*TOOLS, "intent__HassStartTimer"]),
+    usable=frozenset(TOOLS),
+)
 
 
 async def deltas_of(chunks: Iterable[dict[str, Any]]) -> list[Delta]:
@@ -35,7 +38,7 @@ async def deltas_of(chunks: Iterable[dict[str, Any]]) -> list[Delta]:
         for chunk in chunks:
             yield chunk
 
-    return [delta async for delta in deltas(arriving(), TOOLS)]
+    return [delta async for delta in deltas(arriving(), PROMPT)]
 
 
 def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def test_a_conversation_is_rendered_role_by_role() -> None:
         ToolResultContent("agent", "call_1", asked.tool_name, llm.ToolResult({"done": True})),
         AssistantContent("agent", content="Here you are."),
     ]
-    assert messages(log, UTC) == [
+    assert messages(log, Prompt("You are a voice assistant."), UTC) == [
         {"role": "system", "content": "You are a voice assistant."},
         {"role": "user", "content": "Light, please."},
         {
@@ -82,7 +85,7 @@ def test_a_conversation_is_rendered_role_by_role() -> None:
 
 def test_thoughts_are_not_sent_back() -> None:
     log = [AssistantContent("agent", thinking_content="Hm.")]
-    assert messages(log, UTC) == []
+    assert messages(log, PROMPT, UTC) == []
 
 
 def test_the_clock_moves_from_the_instructions_to_the_words_it_belongs_to() -> None:
@@ -90,48 +93,39 @@ def test_the_clock_moves_from_the_instructions_to_the_words_it_belongs_to() -> N
     first, second = UserContent("What time is it?"), UserContent("And now?")
     object.__setattr__(second, "created", first.created + timedelta(minutes=2))
     zone = timezone(timedelta(hours=2))
-    log: list[Content] = [SystemContent(f"Be brief.\n{clock}\nBe kind."), first, second]
-    system, *users = messages(log, zone)
+    text = f"Be brief.\n{clock}\nBe kind."
+    log: list[Content] = [SystemContent(text), first, second]
+    system, *users = messages(log, split(text), zone)
     assert system["content"] == "Be brief.\nBe kind."
     for said, user in zip((first, second), users, strict=True):
         at = said.created.astimezone(zone)
         assert user["content"] == f"{said.content}\n\n(It is {at:%H:%M} on {at:%Y-%m-%d}.)"
 
 
-def tool(name: str, schema: dict[Any, Any] | None = None) -> llm.Tool:
-    """Return a tool that has a name and parameters."""
-    made = cast("llm.Tool", SimpleNamespace(name=name, description=f"Does {name}."))
-    made.parameters = probatio.Schema(schema or {})
-    return made
+def test_where_it_was_said_is_told_with_the_first_words_only() -> None:
+    prompt = Prompt("Be kind.", place="You are in the kitchen.")
+    log: list[Content] = [
+        SystemContent("Be kind.\nYou are in the kitchen."),
+        UserContent("Light!"),
+        AssistantContent("agent", content="Here."),
+        UserContent("More!"),
+    ]
+    system, first, _, second = messages(log, prompt, UTC)
+    assert system["content"] == "Be kind."
+    assert first["content"] == "You are in the kitchen.\n\nLight!"
+    assert second["content"] == "More!"
+    assert messages(log, prompt, UTC, skip=1) == [
+        system,
+        {"role": "user", "content": "You are in the kitchen.\n\nMore!"},
+    ]
 
 
-def api(*tools: llm.Tool) -> llm.APIInstance:
-    """Return an API with these tools."""
-    return cast(
-        "llm.APIInstance",
-        SimpleNamespace(tools=list(tools), custom_serializer=llm.selector_serializer),
-    )
-
-
-def test_tools_come_in_one_order() -> None:
-    one, two = tool("a__one"), tool("b__two")
-    assert tool_specs(api(one, two)) == tool_specs(api(two, one))
-
-
-def test_enumerations_and_required_fields_come_in_one_order() -> None:
-    schema = {
-        probatio.Required("required"): probatio.In(["b", "c", "a"]),
-        probatio.Required("enum"): str,
-    }
-    [spec] = tool_specs(api(tool("a__one", schema)))
-    parameters = spec["function"]["parameters"]
-    assert parameters["properties"]["required"]["enum"] == ["a", "b", "c"]
-    assert parameters["required"] == ["enum", "required"]
-    assert list(parameters["properties"]) == ["required", "enum"]
-
-
-def test_no_api_means_no_tools() -> None:
-    assert tool_specs(None) == []
+async def test_a_tool_of_other_places_does_not_run_and_the_model_is_told() -> None:
+    start = call('{"minutes": 5}', name="intent__HassStartTimer", id_="call_1")
+    got = await deltas_of([chunk(tool_calls=[start], finish="tool_calls")])
+    [_, calls, result] = got
+    assert cast("Any", calls)["tool_calls"][0].external
+    assert "cannot be used from this device" in cast("Any", result)["result"].data["error_text"]
 
 
 async def test_words_reach_the_chat_log_as_they_come() -> None:
@@ -176,7 +170,7 @@ async def test_an_answer_that_breaks_off_calls_nothing() -> None:
         yield chunk(tool_calls=[call("{}", name="intent__HassTurnOn", id_="x")])
         raise ConnectionError
 
-    stream = deltas(breaks(), TOOLS)
+    stream = deltas(breaks(), PROMPT)
     assert await anext(stream) == {"role": "assistant"}
     with pytest.raises(ConnectionError):
         await anext(stream)

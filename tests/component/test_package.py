@@ -92,7 +92,12 @@ def test_every_error_has_a_sentence() -> None:
 
 
 def test_every_repair_has_its_words() -> None:
-    kinds = {issues.MQTT_3, issues.PROTOCOL_MISMATCH, *issues.FIXABLE}
+    kinds = {
+        issues.MQTT_3,
+        issues.PROTOCOL_MISMATCH,
+        issues.TOO_MANY_ENTITIES,
+        *issues.FIXABLE,
+    }
     assert set(ENGLISH["issues"]) == kinds
     for kind in kinds:
         words = ENGLISH["issues"][kind]

@@ -54,9 +54,15 @@ def calls(*tools: Tool, text: str = "") -> Play:
 
 def fails(status: int, code: str | int, message: str = "No.", retry_after_s: int = 1) -> Play:
     """Return a refusal as OpenAI-compatible servers word it."""
-    body = {"error": {"message": message, "type": "server_error", "code": code}}
+    return fails_because(
+        status, message=message, type="server_error", code=code, retry_after_s=retry_after_s
+    )
+
+
+def fails_because(status: int, *, retry_after_s: int = 1, **error: Any) -> Play:
+    """Return a refusal with these fields in its error object."""
     return Play(
-        (Send(json.dumps(body).encode()),),
+        (Send(json.dumps({"error": error}).encode()),),
         status=status,
         content_type="application/json",
         headers={"Retry-After": str(retry_after_s)},
