@@ -4,9 +4,10 @@ import ctypes
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import openai
 import pytest
 
-from tests.bridge.serving import Api, Running, make_runner, running, served
+from tests.bridge.serving import KEY, Api, Running, make_runner, running, served
 from tests.simulators.fake_nvml import LIBRARY, build
 from tools.paths import MODEL
 
@@ -45,3 +46,19 @@ def gpu_folder(tmp_path_factory: pytest.TempPathFactory, fake_nvml: Path) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FAKE_NVML_DIR", str(place))
         yield place
+
+
+@pytest.fixture
+async def idle_api(tmp_path: Path) -> AsyncIterator[Api]:
+    """An API whose runner never runs: for what is decided before a runner is asked."""
+    async with served(make_runner(tmp_path, tmp_path / "none.gguf")) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[openai.AsyncOpenAI]:
+    """OpenAI's own client, as Open WebUI and many others use it."""
+    async with openai.AsyncOpenAI(
+        base_url=f"{api.url}/v1", api_key=KEY, max_retries=0, timeout=60
+    ) as official:
+        yield official

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -23,6 +23,7 @@ from hashcenter_bridge.runners import Runner
 from hashcenter_bridge.runners.upstream import session
 from hashcenter_bridge.tickets import Ticket, Tickets
 
+T = TypeVar("T")
 PATIENCE_S = 60.0
 KEY = "the rig's key"
 MODEL = "small"
@@ -53,13 +54,18 @@ class Running:
                 self.changed.clear()
                 await self.changed.wait()
 
-    async def slots_in_use(self) -> int:
-        """Return how many slots work, as llama.cpp itself says."""
+    async def slots(self) -> list[dict[str, Any]]:
+        """Return what llama.cpp says of its slots."""
         async with (
             session(self.runner.upstream) as upstream,
-            upstream.get(self.runner.upstream.base_url.removesuffix("/v1") + "/slots") as response,
+            upstream.get(f"{self.runner.upstream.root_url}/slots") as response,
         ):
-            return sum(slot["is_processing"] for slot in await response.json())
+            said: list[dict[str, Any]] = await response.json()
+            return said
+
+    async def slots_in_use(self) -> int:
+        """Return how many slots work, as llama.cpp itself says."""
+        return sum(slot["is_processing"] for slot in await self.slots())
 
     async def until_slots_in_use(self, number: int) -> None:
         """Wait until so many slots work."""
@@ -151,6 +157,11 @@ async def served(*runners: Runner) -> AsyncIterator[Api]:
         yield api
     finally:
         await serving.cleanup()
+
+
+async def all_of(stream: AsyncIterator[T]) -> list[T]:
+    """Return all pieces of a stream."""
+    return [piece async for piece in stream]
 
 
 async def error_of(response: aiohttp.ClientResponse) -> dict[str, Any]:

@@ -96,6 +96,32 @@ async def test_what_is_granted_can_no_longer_be_refused(hall: Counter) -> None:
         assert await ticket.granted() == "llama"
 
 
+async def test_a_recalled_ticket_waits_again_and_calls_its_answer_off(hall: Counter) -> None:
+    called_off = []
+    with hall.tickets.hold(Priority.BATCH, None) as ticket:
+        ticket.grant("llama", 1)
+        ticket.recall()
+        assert not ticket.waiting, "nothing says yet how to call it off"
+        ticket.on_recall = lambda: called_off.append(True)
+        ticket.recall()
+        ticket.recall()
+        assert called_off == [True]
+        assert (ticket.waiting, ticket.runner, ticket.slot) == (True, None, None)
+        assert set(ticket.stamps) == {"opened"}
+        ticket.grant("other", 0)
+        assert await ticket.granted() == "other"
+
+
+async def test_an_answer_that_speaks_is_not_recalled(hall: Counter) -> None:
+    with hall.tickets.hold(Priority.BATCH, None) as ticket:
+        ticket.grant("llama", 1)
+        ticket.on_recall = lambda: pytest.fail("called off in the middle of its answer")
+        assert ticket.recallable
+        ticket.stamp("first_token")
+        ticket.recall()
+        assert (ticket.recallable, ticket.runner) == (False, "llama")
+
+
 async def test_the_first_stamp_of_a_stage_stays(hall: Counter) -> None:
     with hall.tickets.hold(Priority.VOICE, None) as ticket:
         hall.now = 1.0

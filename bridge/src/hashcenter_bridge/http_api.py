@@ -15,8 +15,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from .api_error import ApiError, bad_request
-from .question import read_chat, read_embeddings
-from .relay import Relay
+from .question import Question, read_chat, read_embeddings
+from .relay import Recalled, Relay
 from .runners import Runner
 from .tickets import Priority, Ticket, TicketRefused, Tickets
 
@@ -114,11 +114,12 @@ class _Api:
         """Answer a chat, as a stream if asked."""
         question, priority = read_chat(await _body(request)), _priority(request)
         with self._tickets.hold(priority, self._known(question.model)) as ticket:
-            relay = await self._granted(ticket)
-            body = question.body_for_stream(_name_at(relay.runner, question.model))
-            if question.stream:
-                return await relay.chat_stream(body, ticket, request)
-            return await relay.chat(body, ticket)
+            while True:
+                relay = await self._granted(ticket)
+                try:
+                    return await _chat(relay, question, ticket, request)
+                except Recalled:
+                    continue
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Return embeddings, if the runner makes them."""
@@ -146,6 +147,20 @@ class _Api:
                 "model",
             )
         return model
+
+
+async def _chat(
+    relay: Relay, question: Question, ticket: Ticket, request: web.Request
+) -> web.StreamResponse:
+    """Ask the granted runner. Raises ApiError or Recalled."""
+    ours: dict[str, Any] = {}
+    if relay.runner.upstream.is_llama_server:
+        ours = {"id_slot": ticket.slot, "return_progress": True}
+    body = question.body_for_stream(_name_at(relay.runner, question.model), **ours)
+    if question.stream:
+        keep = question.wants_progress
+        return await relay.chat_stream(body, ticket, request, keep_progress=keep)
+    return await relay.chat(body, ticket)
 
 
 def _name_at(runner: Runner, model: str | None) -> str:

@@ -194,10 +194,15 @@ class Loop:
         miners_run = any(program.running is Running.ACTIVE for program in rig.miners)
         for number, fate in wanted.tickets.items():
             ticket = rig.tickets.open.get(number)
-            if ticket is None or not ticket.waiting:
+            if ticket is None:
+                continue
+            if fate.recall:
+                ticket.recall()
+                self.wake()
+            if not ticket.waiting:
                 continue
             if fate.runner is not None:
-                ticket.grant(fate.runner)
+                ticket.grant(fate.runner, fate.slot or 0)
                 preempted = number in self._preempting
                 rig.answers.granted(ticket, preempted=preempted)
                 if preempted:

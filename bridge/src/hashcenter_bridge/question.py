@@ -26,9 +26,18 @@ class Question:
         """Return the question as JSON for the runner that serves `model`."""
         return _encode({**self.fields, "model": model})
 
-    def body_for_stream(self, model: str) -> bytes:
-        """Return it as a question for a stream; one that was none gets its usage at the end."""
-        ours = {} if self.stream else {"stream": True, "stream_options": {"include_usage": True}}
+    @property
+    def wants_progress(self) -> bool:
+        """Whether the client itself asked to be told of the prompt's progress."""
+        return self.fields.get("return_progress") is True
+
+    def body_for_stream(self, model: str, **ours: Any) -> bytes:
+        """Return it as a question for a stream; one that was none gets its usage at the end.
+
+        `ours` are fields of the bridge's own; a client's of the same name do not count.
+        """
+        if not self.stream:
+            ours |= {"stream": True, "stream_options": {"include_usage": True}}
         return _encode({**self.fields, **ours, "model": model})
 
 

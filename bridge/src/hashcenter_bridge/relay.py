@@ -3,13 +3,14 @@
     question -> runner -> each piece as it comes -> client
                            `- first token stamped; the last piece says what the answer took
 
-Whoever goes away first ends it: a client that hangs up cancels this, which closes the connection to
-the runner, which frees its slot; a runner that dies or falls silent ends the stream with an error.
+Until the first token nothing reaches the client, so that the answer can be recalled for somebody
+more urgent: its ticket waits again. Whoever goes away first ends it: a client that hangs up cancels
+this, which closes the connection to the runner, which frees its slot; a runner that dies or falls
+silent ends the stream with an error.
 """
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from .api_error import ApiError
 from .assembly import Assembly
+from .opening import Opening
 from .runners import Runner
 from .runners.upstream import session
 from .tickets import Ticket, Usage
@@ -31,13 +33,15 @@ NEXT_WITHIN_S: Final = 60.0
 _GOODBYE_WITHIN_S: Final = 5.0
 _RENEW_EVERY_S: Final = 1.0
 _TAIL_BYTES: Final = 4096
-#: The first piece that says something: a stream may begin with a role and no content.
-_FIRST_TOKEN: Final = re.compile(rb'"(?:content|reasoning_content)": ?"[^"]|"tool_calls": ?\[')
 _STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
+
+
+class Recalled(Exception):
+    """The answer was called off before it said anything; its ticket waits again."""
 
 
 class Relay:
@@ -72,11 +76,11 @@ class Relay:
         return web.Response(body=answer, content_type="application/json")
 
     async def chat(self, body: bytes, ticket: Ticket) -> web.Response:
-        """Return the answer in one piece. Raises ApiError."""
+        """Return the answer in one piece. Raises ApiError or Recalled."""
         whole = Assembly()
         try:
-            async with self._stream(body) as (pieces, limit):
-                await self._pass_on(pieces, whole.feed, ticket, limit)
+            async with self._stream(body, ticket) as (pieces, limit):
+                await self._pass_on(pieces, whole.feed, ticket, limit, Opening())
         except (aiohttp.ClientError, OSError, ValueError) as err:
             raise self._broken(err, ticket) from None
         if whole.error is not None:
@@ -84,14 +88,20 @@ class Relay:
         return web.json_response(whole.answer())
 
     async def chat_stream(
-        self, body: bytes, ticket: Ticket, request: web.Request
+        self, body: bytes, ticket: Ticket, request: web.Request, *, keep_progress: bool = False
     ) -> web.StreamResponse:
-        """Answer `request` piece by piece. Raises ApiError as long as nothing was sent."""
+        """Answer `request` piece by piece. Raises ApiError or Recalled while nothing was sent."""
         response = web.StreamResponse(headers=_STREAM_HEADERS)
-        try:
-            async with self._stream(body) as (pieces, limit):
+
+        async def send(data: bytes) -> None:
+            if not response.prepared:
                 await response.prepare(request)
-                await self._pass_on(pieces, response.write, ticket, limit)
+            await response.write(data)
+
+        try:
+            async with self._stream(body, ticket) as (pieces, limit):
+                opening = Opening(keep_progress=keep_progress)
+                await self._pass_on(pieces, send, ticket, limit, opening)
             await response.write_eof()
         except (aiohttp.ClientError, OSError) as err:
             error = self._broken(err, ticket)
@@ -102,13 +112,16 @@ class Relay:
 
     @asynccontextmanager
     async def _stream(
-        self, body: bytes
+        self, body: bytes, ticket: Ticket
     ) -> AsyncIterator[tuple[aiohttp.StreamReader, asyncio.Timeout]]:
-        async with (
-            asyncio.timeout(self._first_within_s) as limit,
-            self._asked("/chat/completions", body) as upstream,
-        ):
-            yield upstream.content, limit
+        now = asyncio.get_running_loop().time
+        async with asyncio.timeout(self._first_within_s) as limit:
+            ticket.on_recall = lambda: limit.reschedule(now())
+            try:
+                async with self._asked("/chat/completions", body) as upstream:
+                    yield upstream.content, limit
+            finally:
+                ticket.on_recall = None
 
     @asynccontextmanager
     async def _asked(self, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -126,26 +139,37 @@ class Relay:
         take: Callable[[bytes], Awaitable[None]],
         ticket: Ticket,
         limit: asyncio.Timeout,
+        opening: Opening,
     ) -> None:
         """Hand the stream on; note the first token, and at the end what the answer took."""
         now = asyncio.get_running_loop().time
-        talking, renewed_at, events, tail = False, 0.0, 0, b""
+        renewed_at, events, tail = 0.0, 0, b""
+
+        async def hand_on(data: bytes) -> None:
+            nonlocal events, tail
+            if data:
+                ticket.on_recall = None
+                await take(data)
+                events += data.count(b"data: {")
+                tail = (tail + data)[-_TAIL_BYTES:]
+
         try:
             async for piece in pieces.iter_any():
-                await take(piece)
-                events += piece.count(b"data: {")
-                tail = (tail + piece)[-_TAIL_BYTES:]
-                if not talking and _FIRST_TOKEN.search(tail):
-                    talking = True
+                await hand_on(opening.feed(piece))
+                if opening.said:
                     ticket.stamp("first_token")
                 # A ping (a comment) is no progress.
-                if talking and piece[:1] != b":" and now() - renewed_at > _RENEW_EVERY_S:
+                if opening.said and piece[:1] != b":" and now() - renewed_at > _RENEW_EVERY_S:
                     renewed_at = now()
                     limit.reschedule(renewed_at + self._next_within_s)
+            await hand_on(opening.end())
         finally:
             ticket.usage = _usage_at_end(tail) or Usage(completion_tokens=max(0, events - 1))
 
     def _broken(self, err: Exception, ticket: Ticket) -> ApiError:
+        """Return why there is no answer, or no more of it. Raises Recalled if that was wanted."""
+        if ticket.waiting:
+            raise Recalled from None
         name = self.runner.name
         if isinstance(err, TimeoutError):
             talking = "first_token" in ticket.stamps

@@ -52,7 +52,13 @@ class Rig:
             runners=tuple(program.seen() for program in self.runners),
             tickets=tuple(
                 TicketSeen(
-                    ticket.id, ticket.priority, ticket.stamps["opened"], ticket.model, ticket.runner
+                    ticket.id,
+                    ticket.priority,
+                    ticket.stamps["opened"],
+                    ticket.model,
+                    ticket.runner,
+                    ticket.slot,
+                    ticket.recallable,
                 )
                 for ticket in self.tickets.open.values()
                 if ticket.refusal is None

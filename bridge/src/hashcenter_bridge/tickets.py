@@ -2,7 +2,7 @@
 
 `http_api.py` opens a ticket and waits for its grant; the arbiter orders the tickets; `loop.py`
 grants them, once what stands in the way (a hashing miner, a loading model) is gone. Each stage is
-stamped.
+stamped. Until its first token an answer can be recalled: its ticket waits again, nothing was said.
 """
 
 import asyncio
@@ -43,7 +43,9 @@ class Usage:
 class Ticket:
     """One request's place in the queue. `stamps` holds seconds of the clock per stage passed.
 
-    Stages: `opened`, `granted`, `first_token`, `closed`. `runner` is set with the grant.
+    Stages: `opened`, `granted`, `first_token`, `closed`. `runner` and the runner's `slot` are set
+    with the grant. `on_recall` is what calls an answer off that has said nothing yet; None while
+    that is not possible.
     """
 
     id: int
@@ -53,7 +55,9 @@ class Ticket:
     stamps: dict[str, float] = field(default_factory=dict)
     usage: Usage | None = None
     runner: str | None = None
+    slot: int | None = None
     refusal: TicketRefused | None = None
+    on_recall: Callable[[], None] | None = None
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -65,11 +69,27 @@ class Ticket:
         """Note that `stage` was reached now; the first note stays."""
         self.stamps.setdefault(stage, self.clock())
 
-    def grant(self, runner: str) -> None:
-        """Let it go to `runner`."""
-        self.runner = runner
+    @property
+    def recallable(self) -> bool:
+        """Whether it is granted and its answer can still be called off."""
+        return self.on_recall is not None and "first_token" not in self.stamps
+
+    def grant(self, runner: str, slot: int = 0) -> None:
+        """Let it go to `slot` of `runner`."""
+        self.runner, self.slot = runner, slot
         self.stamp("granted")
         self._settled.set()
+
+    def recall(self) -> None:
+        """Take the grant back, if nothing was said yet: somebody more urgent needs its place."""
+        if not self.recallable:
+            return
+        call_off, self.on_recall = self.on_recall, None
+        self.runner = self.slot = None
+        del self.stamps["granted"]
+        self._settled.clear()
+        assert call_off is not None
+        call_off()
 
     def refuse(self, code: str, text: str) -> None:
         """Turn it away, with a reason."""

@@ -48,9 +48,50 @@ def test_equals_are_answered_in_the_order_they_came() -> None:
 
 
 def test_no_runner_gets_more_questions_than_it_has_slots() -> None:
-    fates = asked(*(ticket(n) for n in range(1, 6)), ticket(9, runner="runner"), slots=3)
+    fates = asked(*(ticket(n) for n in range(1, 6)), ticket(9, runner="runner", slot=2), slots=3)
     assert sum(fate.runner is not None for fate in fates.values()) == 2
     assert 9 not in fates
+
+
+def test_voice_has_a_slot_that_no_task_and_no_batch_takes() -> None:
+    fates = asked(ticket(1, TASK), ticket(2, BATCH), ticket(3, TASK), slots=3)
+    assert [(n, fate.slot) for n, fate in fates.items() if fate.runner] == [(1, 1), (3, 2)]
+    busy = (ticket(1, TASK, runner="runner", slot=1), ticket(2, BATCH, runner="runner", slot=2))
+    voice = asked(*busy, ticket(9, VOICE), slots=3)[9]
+    assert (voice.runner, voice.slot) == ("runner", 0)
+
+
+def test_a_second_voice_takes_any_slot_that_is_free() -> None:
+    fates = asked(ticket(1, VOICE), ticket(2, VOICE), ticket(3, VOICE), slots=2)
+    assert [fates[n].slot for n in (1, 2, 3)] == [0, 1, None]
+
+
+def test_an_answer_that_has_said_nothing_gives_its_place_to_voice() -> None:
+    batch = ticket(1, BATCH, runner="runner", slot=0, recallable=True)
+    fates = asked(batch, ticket(2, VOICE))
+    assert fates[1].recall
+    assert fates[2].runner is None
+
+
+def test_the_least_urgent_and_latest_answer_is_recalled_first() -> None:
+    places = {"runner": "runner", "recallable": True}
+    fates = asked(
+        ticket(1, TASK, slot=1, opened_at=0.3, **places),
+        ticket(2, BATCH, slot=2, opened_at=0.1, **places),
+        ticket(3, BATCH, slot=3, opened_at=0.2, **places),
+        ticket(4, VOICE, slot=0, **places),
+        ticket(5, VOICE), ticket(6, VOICE),
+        slots=4,
+    )  # fmt: skip
+    assert [n for n, fate in fates.items() if fate.recall] == [3, 2]
+
+
+def test_what_speaks_already_is_never_recalled_nor_for_anything_but_voice() -> None:
+    talking = ticket(1, BATCH, runner="runner", slot=0)
+    assert 1 not in asked(talking, ticket(2, VOICE))
+    silent = replace(talking, recallable=True)
+    assert 1 not in asked(silent, ticket(2, TASK))
+    assert 1 not in asked(replace(silent, priority=VOICE), ticket(2, VOICE))
 
 
 def test_questions_spread_over_runners_that_serve_the_model() -> None:

@@ -1,14 +1,21 @@
 """People who wait for an answer: which ticket goes where, and which miners must give way.
 
-Tickets are served by priority, then by age. A miner gives way while a question that outranks it is
-open on a device they share, and a little longer (`resume_after_s`), so that it does not flap.
+Tickets are served by priority, then by age. Voice has a slot of its own and, where all are taken,
+the place of an answer that has said nothing yet. A miner gives way while a question that outranks
+it is open on a device they share, and a little longer (`resume_after_s`), so that it does not flap.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
 from ..wire.values import Favor
 from .types import MinerSeen, Rules, RunnerSeen, Running, Seen, State, TicketSeen, TicketWanted
 
+#: The slots in use, by runner.
+Taken: TypeAlias = dict[str, set[int]]
+
+VOICE: Final = 0
+_BUSY: Final = "another question is being answered"
 #: The lowest priority (highest number) that still pauses hashing, by favor: voice, task, batch.
 _PAUSES_HASHING: Mapping[str, int] = {Favor.INFERENCE: 2, Favor.BALANCED: 1, Favor.HASHING: 0}
 
@@ -52,12 +59,12 @@ def giving_way(
 def tickets(
     state: State, seen: Seen, rules: Rules, yielding: Mapping[str, float], now: float
 ) -> Mapping[int, TicketWanted]:
-    """Return what happens to each ticket that is not granted yet."""
+    """Return what happens to each ticket that is not granted, or has to give its place back."""
     decided: dict[int, TicketWanted] = {}
-    taken = {runner.name: 0 for runner in seen.runners}
+    taken: Taken = {runner.name: set() for runner in seen.runners}
     for ticket in seen.tickets:
         if ticket.runner in taken:
-            taken[ticket.runner] += 1
+            taken[ticket.runner].add(ticket.slot or 0)
     waiting = sorted(
         (ticket for ticket in seen.tickets if ticket.runner is None),
         key=lambda ticket: (ticket.priority, ticket.opened_at, ticket.id),
@@ -72,8 +79,33 @@ def tickets(
             still_waiting += 1
             if still_waiting > rules.max_waiting:
                 fate = TicketWanted("", code="queue_full")
+            elif ticket.priority == VOICE and fate.reason == _BUSY:
+                decided |= _recall(ticket, seen, decided)
         decided[ticket.id] = fate
     return decided
+
+
+def _recall(
+    voice: TicketSeen, seen: Seen, decided: Mapping[int, TicketWanted]
+) -> dict[int, TicketWanted]:
+    """Return the least urgent answer that gives its place to `voice`, if any can."""
+    ready = {
+        runner.name
+        for runner in _candidates(voice, seen.runners)
+        if runner.running is Running.ACTIVE
+    }
+    able = [
+        ticket
+        for ticket in seen.tickets
+        if ticket.runner in ready
+        and ticket.recallable
+        and ticket.priority > voice.priority
+        and ticket.id not in decided
+    ]
+    if not able:
+        return {}
+    least = max(able, key=lambda ticket: (ticket.priority, ticket.opened_at, ticket.id))
+    return {least.id: TicketWanted("somebody who speaks goes first", recall=True)}
 
 
 def _one(
@@ -81,7 +113,7 @@ def _one(
     seen: Seen,
     rules: Rules,
     yielding: Mapping[str, float],
-    taken: dict[str, int],
+    taken: Taken,
     now: float,
 ) -> TicketWanted:
     """Decide one ticket and note in `taken` the place it gets, or is waiting for alone."""
@@ -97,16 +129,29 @@ def _one(
         missing = "the model is still being loaded" if runners else "no runner is configured"
         why = next((runner.why for runner in runners if runner.why), missing)
         return TicketWanted(why, code="not_available")
-    free = [runner for runner in ready if taken[runner.name] < runner.slots]
+    slots = {runner.name: _free_slot(runner, ticket.priority, taken) for runner in ready}
+    free = [runner for runner in ready if slots[runner.name] is not None]
     if not free:
-        return TicketWanted("another question is being answered")
+        return TicketWanted(_BUSY)
     in_the_way = {runner.name: _in_the_way(runner, seen, yielding) for runner in free}
-    runner = min(free, key=lambda runner: (len(in_the_way[runner.name]), taken[runner.name]))
+    runner = min(free, key=lambda runner: (len(in_the_way[runner.name]), len(taken[runner.name])))
+    slot = slots[runner.name]
     # While it waits for a miner nobody behind it may take its place.
-    taken[runner.name] += 1
+    taken[runner.name].add(slot or 0)
     if in_the_way[runner.name] and waited_s < rules.pause_patience_s:
         return TicketWanted(f"waiting for {in_the_way[runner.name][0]} to pause")
-    return TicketWanted("granted", runner=runner.name)
+    return TicketWanted("granted", runner=runner.name, slot=slot)
+
+
+def _free_slot(runner: RunnerSeen, priority: int, taken: Taken) -> int | None:
+    """Return the slot that a question of `priority` gets, None while it must wait.
+
+    llama.cpp fills a batch slot by slot from the first, so slot 0 is the one that cuts in. It also
+    keeps the house's prompt warm: where there are others, only voice uses it.
+    """
+    first = 0 if priority == VOICE or runner.slots == 1 else 1
+    used = taken[runner.name]
+    return next((slot for slot in range(first, runner.slots) if slot not in used), None)
 
 
 def _in_the_way(runner: RunnerSeen, seen: Seen, yielding: Mapping[str, float]) -> list[str]:

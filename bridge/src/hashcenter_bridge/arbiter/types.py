@@ -77,7 +77,7 @@ class MinerSeen:
 
 @dataclass(frozen=True)
 class RunnerSeen:
-    """An answering program; `models` are the ids it serves."""
+    """An answering program; `models` are the ids it serves. Slot 0 of several is for voice."""
 
     name: str
     devices: tuple[str, ...]
@@ -89,13 +89,18 @@ class RunnerSeen:
 
 @dataclass(frozen=True)
 class TicketSeen:
-    """A question; `runner` is where it was granted, None while it waits. 0 goes first."""
+    """A question; `runner` and `slot` are where it was granted, None while it waits.
+
+    `priority` 0 goes first. `recallable`: it was granted and nothing of its answer was said yet.
+    """
 
     id: int
     priority: int
     opened_at: float
     model: str | None = None
     runner: str | None = None
+    slot: int | None = None
+    recallable: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,11 +189,16 @@ class ProgramWanted:
 
 @dataclass(frozen=True)
 class TicketWanted:
-    """A question's fate now: granted to `runner`, refused with `code`, or (neither) it waits."""
+    """A question's fate: granted to a `slot` of `runner`, refused with `code`, or it waits.
+
+    `recall`: it was granted, and must wait again for somebody more urgent.
+    """
 
     reason: str
     runner: str | None = None
+    slot: int | None = None
     code: str | None = None
+    recall: bool = False
 
 
 @dataclass(frozen=True)

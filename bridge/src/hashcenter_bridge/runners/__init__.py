@@ -13,11 +13,20 @@ from ..wire.messages import Model
 
 @dataclass(frozen=True)
 class Upstream:
-    """Where a runner listens: `base_url` (with /v1), through a UNIX socket if one is named."""
+    """Where a runner listens: `base_url` (with /v1), through a UNIX socket if one is named.
+
+    `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API.
+    """
 
     base_url: str
     unix_socket: Path | None = None
     api_key: str | None = None
+    is_llama_server: bool = False
+
+    @property
+    def root_url(self) -> str:
+        """The address without /v1, where a server's own routes begin."""
+        return self.base_url.removesuffix("/v1")
 
 
 class Runner(Protocol):

@@ -26,6 +26,17 @@ from .weights import Weights
 #: sockaddr_un has 108 bytes for the path, its ending zero included.
 _MAX_SOCKET_PATH: Final = 107
 _STOP_AFTER_S: Final = 10.0
+#: A step of a prompt: some 0.2 s of a card, and of a processor with a small model.
+_GPU_BATCH_TOKENS: Final = 512
+_CPU_BATCH_TOKENS: Final = 128
+#: What is embedded is read in one step, whole.
+_EMBEDDING_BATCH_TOKENS: Final = 2048
+#: The most that is computed at once, unless it must be.
+_MICRO_BATCH_TOKENS: Final = 512
+#: Threads that wait for each other soon sleep instead of spinning: where anything else runs on the
+#: same cores (measured: two threads, one core busy besides), spinning is up to ten times slower.
+#: Source: the GNU OpenMP manual, GOMP_SPINCOUNT and OMP_WAIT_POLICY.
+_PATIENT_THREADS: Final = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
 
 
 def _whole_path(path: Path) -> Path:
@@ -44,7 +55,9 @@ class LlamaConfig(ProgramConfig):
 
     `sha256` pins the weights (a list, one hash per part, where the model is split). `alias` is what
     clients call the model; the file's name without it. `context_tokens` is shared by all `slots`;
-    `slots` is how many questions are answered at once.
+    `slots` is how many questions are answered at once; where there are several, the first is kept
+    for voice. `batch_tokens` is how much of a prompt is read in one step: somebody who speaks waits
+    no longer for somebody else's prompt.
     """
 
     model: WholePath
@@ -52,6 +65,7 @@ class LlamaConfig(ProgramConfig):
     alias: str | None = Field(default=None, min_length=1, max_length=120)
     context_tokens: int = Field(default=8192, ge=256)
     slots: int = Field(default=2, ge=1, le=64)
+    batch_tokens: int | None = Field(default=None, ge=16, le=8192)
     gpu_layers: int | None = Field(default=None, ge=0)
     threads: int | None = Field(default=None, ge=1, le=1024)
     embeddings: bool = False
@@ -66,6 +80,8 @@ class LlamaRunner(Generic[ConfigT]):
     plugin: ClassVar[str]
     #: The library that the program needs, and the extra of our package that brings it.
     library: ClassVar[tuple[str, str] | None] = None
+    #: Whether the program is llama.cpp's own server, whatever it is packed in.
+    is_llama_server: ClassVar[bool] = True
 
     def __init__(self, config: ConfigT, gpus: tuple[str, ...], context: PluginContext) -> None:
         self._require_library(config)
@@ -108,7 +124,22 @@ class LlamaRunner(Generic[ConfigT]):
 
     def environment(self) -> Mapping[str, str]:
         """Return what is added to the program's environment."""
-        return {}
+        return _PATIENT_THREADS
+
+    @property
+    def batch_tokens(self) -> int:
+        """How many tokens of a prompt are read in one step."""
+        usual = _GPU_BATCH_TOKENS if self.gpus else _CPU_BATCH_TOKENS
+        if self.config.embeddings:
+            usual = min(self.context_tokens, _EMBEDDING_BATCH_TOKENS)
+        return self.config.batch_tokens or usual
+
+    @property
+    def micro_batch_tokens(self) -> int:
+        """How many of them are computed at once."""
+        if self.config.embeddings:
+            return self.batch_tokens
+        return min(self.batch_tokens, _MICRO_BATCH_TOKENS)
 
     def listen(self, context: PluginContext) -> Upstream:
         """Return where the program shall listen. Raises ConfigError when it cannot be there."""
@@ -117,7 +148,7 @@ class LlamaRunner(Generic[ConfigT]):
             raise ConfigError(
                 f"runtime_folder is too long for a socket in it ({path}); use a shorter one"
             )
-        return Upstream("http://runner/v1", path)
+        return Upstream("http://runner/v1", path, is_llama_server=self.is_llama_server)
 
     async def verify(self) -> None:
         """Check the weights, and remove a socket that nobody listens on any more."""
@@ -135,9 +166,8 @@ class LlamaRunner(Generic[ConfigT]):
         """Whether the model is loaded and the program answers. Raises OSError while it does not."""
         if self._session is None:
             self._session = session(self.upstream)
-        url = self.upstream.base_url.removesuffix("/v1") + "/health"
         try:
-            async with self._session.get(url) as response:
+            async with self._session.get(f"{self.upstream.root_url}/health") as response:
                 return response.status == 200
         except aiohttp.ClientError as err:
             raise ConnectionError(str(err)) from None

@@ -25,6 +25,7 @@ class Plugin(LlamaRunner[LlamaCppPythonConfig]):
     Config = LlamaCppPythonConfig
     plugin = "llama_cpp_python"
     library = ("llama_cpp", "llama-cpp-python")
+    is_llama_server = False
 
     def argv(self) -> tuple[str, ...]:
         """Return the command: this Python, the child's script, its socket, its settings as JSON."""
@@ -33,6 +34,7 @@ class Plugin(LlamaRunner[LlamaCppPythonConfig]):
             "model": str(self.weights.parts[0]),
             "model_alias": self.alias,
             "n_ctx": self.context_tokens,
+            "n_batch": self.batch_tokens,
             "n_gpu_layers": layers if layers is not None else (-1 if self.gpus else 0),
             "embedding": self.config.embeddings,
         }

@@ -39,7 +39,7 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
         if self.config.port is None:
             return super().listen(context)
         url = f"http://127.0.0.1:{self.config.port}/v1"
-        return Upstream(url, api_key=secrets.token_urlsafe(32))
+        return Upstream(url, api_key=secrets.token_urlsafe(32), is_llama_server=True)
 
     async def verify(self) -> None:
         """Check that the program is there, then the weights."""
@@ -63,6 +63,8 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
         argv = [str(config.binary), *listen]
         argv += ["--model", str(self.weights.parts[0]), "--alias", self.alias]
         argv += ["--ctx-size", str(self.context_tokens), "--parallel", str(self.slots)]
+        argv += ["--batch-size", str(self.batch_tokens)]
+        argv += ["--ubatch-size", str(self.micro_batch_tokens)]
         if config.gpu_layers is not None:
             argv += ["--n-gpu-layers", str(config.gpu_layers)]
         if config.threads is not None:
@@ -74,6 +76,7 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
     def environment(self) -> Mapping[str, str]:
         """Return what older builds do not know and ignore, and the key: commands are public."""
         return {
+            **super().environment(),
             "LLAMA_ARG_OFFLINE": "1",
             "LLAMA_ARG_UI": "0",
             "LLAMA_ARG_LOG_VERBOSITY": "2",

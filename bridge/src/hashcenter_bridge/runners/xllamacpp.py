@@ -33,6 +33,8 @@ class Plugin(LlamaRunner[XllamacppConfig]):
             "socket": str(self.upstream.unix_socket),
             "context_tokens": self.context_tokens,
             "slots": self.slots,
+            "batch_tokens": self.batch_tokens,
+            "micro_batch_tokens": self.micro_batch_tokens,
             "gpu_layers": self.config.gpu_layers,
             "threads": self.config.threads,
             "embeddings": self.config.embeddings,

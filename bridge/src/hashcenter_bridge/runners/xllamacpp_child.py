@@ -29,6 +29,8 @@ def params(settings: dict[str, Any]) -> Any:
     made.verbosity = _VERBOSITY
     made.n_ctx = settings["context_tokens"]
     made.n_parallel = settings["slots"]
+    made.n_batch = settings["batch_tokens"]
+    made.n_ubatch = settings["micro_batch_tokens"]
     # Else each slot gets only its even part of the context.
     made.kv_unified = settings["slots"] > 1
     made.endpoint_slots = True
