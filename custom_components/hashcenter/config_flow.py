@@ -2,7 +2,7 @@
 
 The first rig makes the house entry, with itself as the first `rig` subentry; every other rig is
 added to it, which ends with `rig_added`. A discovered rig's flow has a unique id of its own, so
-that one rig can be ignored as everything else can.
+that one rig can be ignored as everything else can. What else can be set up has forms of its own.
 """
 
 from types import MappingProxyType
@@ -18,9 +18,12 @@ from homeassistant.config_entries import (
 from homeassistant.core import callback
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
+from .circuit_flow import CircuitFlow
 from .const import CONF_RIG, DOMAIN, SUBENTRY_CONVERSATION, SUBENTRY_RIG
 from .conversation_flow import ConversationSubentryFlow, default_subentry_data
 from .coordinator import Found, async_listen, async_wait_for_mqtt
+from .options_flow import HouseOptionsFlow
+from .plan import SUBENTRY_CIRCUIT, SUBENTRY_ROOM
 from .rig_flow import (
     KEY_SCHEMA,
     Input,
@@ -35,6 +38,7 @@ from .rig_flow import (
     placeholders,
     subentry_data,
 )
+from .room_flow import RoomFlow
 from .wire import topics
 from .wire.codec import WireError, decode
 from .wire.messages import Announce
@@ -57,7 +61,18 @@ class HashcenterConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_supported_subentry_types(
         cls, config_entry: ConfigEntry
     ) -> dict[str, type[ConfigSubentryFlow]]:
-        return {SUBENTRY_RIG: RigFlow, SUBENTRY_CONVERSATION: ConversationSubentryFlow}
+        return {
+            SUBENTRY_RIG: RigFlow,
+            SUBENTRY_ROOM: RoomFlow,
+            SUBENTRY_CIRCUIT: CircuitFlow,
+            SUBENTRY_CONVERSATION: ConversationSubentryFlow,
+        }
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> HouseOptionsFlow:
+        return HouseOptionsFlow()
 
     @override
     async def async_step_mqtt(self, discovery_info: MqttServiceInfo) -> ConfigFlowResult:

@@ -1,5 +1,6 @@
 """Diagnostics: what is known about the house or one device, without keys and addresses."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
@@ -9,6 +10,7 @@ from homeassistant.helpers import device_registry as dr
 from .const import CONF_HOST, CONF_KEY
 from .coordinator import RigCoordinator
 from .house import HashcenterConfigEntry
+from .plan import HousePlan
 from .registry import rig_of, uid_of
 
 TO_REDACT: Final = {CONF_KEY, CONF_HOST, "url", "mac", "controller"}
@@ -24,6 +26,7 @@ async def async_get_config_entry_diagnostics(
         {
             "rigs": {rig_id: _rig(rig) for rig_id, rig in house.rigs.items()},
             "summary": house.data,
+            "plan": asdict(HousePlan.read(entry)),
             "problems": [
                 {"text": text, "since": since.isoformat()}
                 for text, since in house.problems.values()

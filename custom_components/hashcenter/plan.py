@@ -1,12 +1,12 @@
 """What the owner set up: rooms, circuits, money, the tilt. Read from subentries and options.
 
-The forms (room_flow.py, circuit_flow.py, money_flow.py) write the keys named here; heating.py and
-the entities read these classes. Temperatures are stored in degrees Celsius, whatever the form
+The forms (room_flow.py, circuit_flow.py, options_flow.py) write the keys named here; heating.py
+and the entities read these classes. Temperatures are stored in degrees Celsius, whatever the form
 showed. A field that is left out has the default that its class says.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
@@ -190,17 +190,22 @@ class HousePlan:
     def read(cls, entry: ConfigEntry) -> Self:
         """Return what the house entry holds."""
         options = entry.options
-        money = dict(options.get("money", {}))
-        tiers = tuple(TierPlan(**one) for one in money.pop("tiers", ()))
+        money = _known(MoneyPlan, options.get("money", {}))
+        money["tiers"] = tuple(TierPlan(**one) for one in money.get("tiers", ()))
         rooms = map(RoomPlan.read, entry.get_subentries_of_type(SUBENTRY_ROOM))
         circuits = map(CircuitPlan.read, entry.get_subentries_of_type(SUBENTRY_CIRCUIT))
         return cls(
             rooms={room.id: room for room in rooms},
             circuits={circuit.id: circuit for circuit in circuits},
             outdoor=options.get("outdoor"),
-            money=MoneyPlan(tiers=tiers, **money),
-            tilt=TiltPlan(**options.get("tilt", {})),
+            money=MoneyPlan(**money),
+            tilt=TiltPlan(**_known(TiltPlan, options.get("tilt", {}))),
         )
+
+
+def _known(plan: type[MoneyPlan | TiltPlan], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the values that this version knows; a later one may have written more."""
+    return _given(data, *(one.name for one in fields(plan)))
 
 
 def _given(data: Mapping[str, Any], *names: str) -> dict[str, Any]:

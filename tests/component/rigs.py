@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeassistant.components.mqtt import ReceiveMessage, async_subscribe
-from homeassistant.config_entries import ConfigEntry, ConfigSubentryData
+from homeassistant.config_entries import ConfigEntry, ConfigSubentryData, ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -372,7 +372,9 @@ def rig_subentry(
     )
 
 
-def house_entry(*subentries: ConfigSubentryData) -> MockConfigEntry:
+def house_entry(
+    *subentries: ConfigSubentryData | ConfigSubentryDataWithId,
+) -> MockConfigEntry:
     """Return a house of these subentries."""
     return MockConfigEntry(
         domain=DOMAIN,

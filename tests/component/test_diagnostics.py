@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.json import ExtendedJSONEncoder
@@ -12,6 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.hashcenter import diagnostics, system_health
 from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.control.requests import HeaterKey
+from tests.component.filling import house_with_heaters
 from tests.component.rigs import (
     ASIC,
     ATTIC,
@@ -61,6 +63,34 @@ async def test_the_house_is_told_without_secrets(
     assert said["rigs"][ATTIC]["devices"][GPU]["power_w"] == 251.4
     assert said["heating"]["requests"]["attic/machine"]["power_w"] == 600
     assert said["summary"].power_w == 412.3
+
+
+async def test_the_plan_is_told_as_the_house_reads_it(hass: HomeAssistant) -> None:
+    room = {"thermometer": "sensor.living_room", "heaters": ["attic/machine"], "comfort_c": 20.5}
+    quiet = {"start": "22:00:00", "end": "07:00:00", "max_w": 300.0}
+    entry = await house_with_heaters(
+        hass,
+        ConfigSubentryData(
+            subentry_type="room", title="Parlor", unique_id=None, data={**room, "quiet": quiet}
+        ),
+        ConfigSubentryData(
+            subentry_type="circuit",
+            title="Attic",
+            unique_id=None,
+            data={"volts": 120, "amps": 20, "heaters": ["attic/machine"]},
+        ),
+        money={"price_per_kwh": 0.2, "tiers": [{"from_kwh": 40, "price_per_kwh": 0.3}]},
+    )
+    said = await diagnostics.async_get_config_entry_diagnostics(hass, entry)
+    plan = json.loads(as_text(said))["plan"]
+    [parlor] = plan["rooms"].values()
+    assert parlor["heaters"] == [["attic", "machine"]]
+    assert parlor["presets_c"]["comfort"] == 20.5
+    assert parlor["quiet"]["max_w"] == 300
+    [attic] = plan["circuits"].values()
+    assert (attic["name"], attic["volts"], attic["amps"]) == ("Attic", 120, 20)
+    assert plan["money"]["tiers"] == [{"from_kwh": 40, "price_per_kwh": 0.3}]
+    assert plan["tilt"]["hashing_above_c"] == 10
 
 
 async def device_said(hass: HomeAssistant, entry: MockConfigEntry, name: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_every_icon_is_of_an_entity_or_an_action() -> None:
 def test_every_error_has_a_sentence() -> None:
     raised = literals(r'translation_key="([a-z_0-9]+)"') | literals(r'mistake\("([a-z_]+)"')
     raised |= literals(r'\n    key = "([a-z_]+)"') | {"stop_unconfirmed", "resume_unconfirmed"}
-    assert raised <= set(ENGLISH["exceptions"])
+    assert raised - set(ENGLISH["selector"]) <= set(ENGLISH["exceptions"])
 
 
 def test_every_repair_has_its_words() -> None:
@@ -109,24 +109,43 @@ def test_every_repair_has_its_words() -> None:
             assert words["description"]
 
 
+SUBENTRIES: Final = ENGLISH["config_subentries"]
+
+
 @pytest.mark.parametrize(
-    ("words", "module"),
+    ("words", "modules"),
     [
-        (ENGLISH["config"], "config_flow.py"),
-        (ENGLISH["config_subentries"]["rig"], "rig_flow.py"),
-        (ENGLISH["config_subentries"]["conversation"], "conversation_flow.py"),
+        (ENGLISH["config"], ("config_flow.py",)),
+        (SUBENTRIES["rig"], ("rig_flow.py",)),
+        (SUBENTRIES["room"], ("room_flow.py",)),
+        (SUBENTRIES["circuit"], ("circuit_flow.py",)),
+        (SUBENTRIES["conversation"], ("conversation_flow.py",)),
+        (ENGLISH["options"], ("options_flow.py", "money_form.py", "tilt_form.py")),
     ],
 )
-def test_every_step_and_end_of_a_flow_has_its_words(words: dict[str, Any], module: str) -> None:
-    text = (FOLDER / module).read_text()
+def test_every_step_and_end_of_a_flow_has_its_words(
+    words: dict[str, Any], modules: tuple[str, ...]
+) -> None:
+    text = "".join((FOLDER / module).read_text() for module in modules)
     shown = set(re.findall(r'step_id="([a-z_]+)"', text)) | set(
         re.findall(r'_form\("([a-z_]+)"', text)
     )
     assert shown == set(words["step"])
     ends = set(re.findall(r'async_abort\(\s*reason="([a-z_]+)"', text))
-    assert ends <= set(words["abort"])
+    assert ends <= set(words.get("abort", {}))
+    if mistakes := set(re.findall(r'mistakes\.add\(\s*[a-z_"]+,\s*"([a-z_]+)"', text)):
+        assert mistakes == set(words["error"])
     for step in words["step"].values():
-        assert set(step.get("data", {})) == set(step.get("data_description", {}))
+        for part in (step, *step.get("sections", {}).values()):
+            assert set(part.get("data", {})) == set(part.get("data_description", {}))
+        assert all(part["name"] for part in step.get("sections", {}).values())
+
+
+def test_every_subentry_says_what_it_is_and_how_it_is_added_and_changed() -> None:
+    for words in SUBENTRIES.values():
+        assert words["entry_type"]
+        assert set(words["initiate_flow"]) == {"user", "reconfigure"}
+        assert "reconfigure_successful" in words["abort"]
 
 
 async def test_the_actions_are_described(hass: HomeAssistant) -> None:
