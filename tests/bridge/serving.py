@@ -144,7 +144,7 @@ async def served(*runners: Runner) -> AsyncIterator[Api]:
     app = create_app(
         tickets=tickets,
         runners={runner.name: runner for runner in runners},
-        key=lambda: KEY,
+        accepts=lambda given: given == KEY,
         metrics=lambda: "hashcenter_up 1\n",
         health=health,
     )

@@ -201,7 +201,7 @@ async def test_a_key_is_printed_alone_and_stays_until_it_is_renewed(owner: Owner
     assert again.out == first.out
     renewed = await hashcenter("key", "--renew", "--config", owner.file)
     assert renewed.out != first.out
-    assert "started again" in renewed.err
+    assert "holds at once" in renewed.err
 
 
 async def test_devices_lists_what_the_plugins_find_and_writes_nothing(owner: Owner) -> None:

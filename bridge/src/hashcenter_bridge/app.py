@@ -19,7 +19,7 @@ from ipaddress import ip_address
 
 from aiohttp import web
 
-from . import __version__, build, control, key, process
+from . import __version__, build, control, process
 from .alone import alone
 from .answers import Answers
 from .arbiter.types import Rules, State
@@ -27,12 +27,14 @@ from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
 from .http_api import create_app, server
+from .key import Keys
 from .loop import Loop
 from .metering import Metering
 from .metrics import exposition
 from .mqtt import Line
 from .plugin import PluginContext
 from .programs import MinerProgram, RunnerProgram
+from .proof import add_proof
 from .rig import Rig
 from .store import Store, make_folder
 from .tickets import Tickets
@@ -131,7 +133,8 @@ def _url(http: HttpConfig) -> str | None:
         return http.url
     everywhere = _is_address(http.listen) and ip_address(http.listen).is_unspecified
     host = socket.gethostname() if everywhere else http.listen
-    return f"http://{f'[{host}]' if ':' in host else host}:{http.port}"
+    scheme = "https" if http.encrypts else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{http.port}"
 
 
 async def _serve(
@@ -154,16 +157,22 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
     rig, http = loop.rig, loop.rig.config.http
     if not http.enabled:
         return None
-    secret = key.read_or_make(rig.config.rig.state_folder)
+    keys = Keys(rig.config.rig.state_folder)
+    shown = http.certificate(rig.config.rig.state_folder)
     app = create_app(
         tickets=rig.tickets,
         runners={program.runner.name: program.runner for program in rig.runners},
-        key=lambda: secret,
+        accepts=keys.accepts,
         metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
     )
+    if shown:
+        add_proof(app, keys.valid, shown.fingerprint)
+    tls = shown.context() if shown else None
     try:
-        return await _serve(app, lambda runner: web.TCPSite(runner, http.listen, http.port))
+        return await _serve(
+            app, lambda runner: web.TCPSite(runner, http.listen, http.port, ssl_context=tls)
+        )
     except (OSError, ValueError) as err:
         why = getattr(err, "strerror", None) or err
         raise ConfigError(

@@ -123,7 +123,7 @@ def _key(asked: argparse.Namespace) -> None:
     folder = make_folder(settings.rig.state_folder, "state_folder")
     print(key.renew(folder) if asked.renew else key.read_or_make(folder))
     if asked.renew:
-        print("The new key holds once the bridge is started again.", file=sys.stderr)
+        print("It holds at once; the one before is taken for another week.", file=sys.stderr)
 
 
 async def _probed(settings: Config, source: Source) -> Metering:

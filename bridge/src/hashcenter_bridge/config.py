@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
+from . import certificate
+from .certificate import Certificate
 from .errors import ConfigError
 from .wire.topics import RIG_PATTERN
 
@@ -133,13 +135,46 @@ class MqttConfig(_Section):
 
 
 class HttpConfig(_Section):
-    """`[http]`: the API that answers. `url` is how the house reaches it, if not by `listen`."""
+    """`[http]`: the API that answers. `url` is how the house reaches it, if not by `listen`.
+
+    Beyond this machine it is HTTPS, with a certificate of the rig's own making that Home Assistant
+    pins, or the owner's `cert_file` and `key_file`; `plain` is HTTP, by the owner's word.
+    """
 
     enabled: bool = True
     listen: str = Field(default="127.0.0.1", min_length=1, max_length=253)
     port: int = Field(default=8420, ge=1, le=65_535)
     url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     max_waiting: int = Field(default=16, ge=1, le=1000)
+    cert_file: Folder | None = None
+    key_file: Folder | None = None
+    plain: bool = False
+
+    @property
+    def encrypts(self) -> bool:
+        """Whether it is HTTPS: everywhere but on this machine itself, unless the owner says no."""
+        return not self.plain and not is_loopback(self.listen)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether keys and words can be read on the network."""
+        return self.enabled and self.plain and not is_loopback(self.listen)
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError(
+                "cert_file and key_file belong together; without them the rig has its own"
+            )
+        return self
+
+    def certificate(self, state_folder: Path) -> Certificate | None:
+        """Return what the API shows, None without HTTPS. Raises ConfigError naming the file."""
+        if not self.encrypts:
+            return None
+        if self.cert_file and self.key_file:
+            return certificate.read(self.cert_file, self.key_file)
+        return certificate.read_or_make(state_folder)
 
 
 class LogConfig(_Section):

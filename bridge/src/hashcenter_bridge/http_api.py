@@ -2,18 +2,19 @@
 
     request -> key -> question (checked) -> ticket (waits for its grant) -> relay -> runner
 
-Everything but `/health` wants the key, `/metrics` too: what a house does is nobody's business. No
-other origin is allowed (no CORS headers at all), and the Host header is never used.
+Everything but `/health` and the rig's proof wants the key, `/metrics` too: what a house does is
+nobody's business. No other origin is allowed (no CORS headers at all), and the Host header is never
+used.
 """
 
 import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
+from . import proof
 from .api_error import ApiError, bad_request
 from .question import Question, read_chat, read_embeddings
 from .relay import Recalled, Relay
@@ -33,6 +34,9 @@ SHUTDOWN_WITHIN_S: Final = 2.0
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 
+#: What needs no key: that the bridge lives, and its own proof that it knows the key.
+_OPEN: Final = frozenset({"/health", proof.PATH})
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -40,13 +44,15 @@ def create_app(
     *,
     tickets: Tickets,
     runners: Mapping[str, Runner],
-    key: Callable[[], str],
+    accepts: Callable[[str], bool],
     metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
 ) -> web.Application:
     """Return the API over `runners` (by name), for `server`."""
     api = _Api(tickets, runners, metrics, health)
-    app = web.Application(middlewares=[_errors, _require_key(key)], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[_errors, _require_key(accepts)], client_max_size=MAX_BODY_BYTES
+    )
     app.cleanup_ctx.append(api.connected)
     app.router.add_get("/health", api.health)
     app.router.add_get("/metrics", api.metrics)
@@ -187,17 +193,14 @@ async def _body(request: web.Request) -> bytes:
         raise bad_request("the body cannot be read") from None
 
 
-def _require_key(key: Callable[[], str]) -> Any:
-    """Return the middleware that lets in who has the key; the comparison takes constant time."""
+def _require_key(accepts: Callable[[str], bool]) -> Any:
+    """Return the middleware that lets in who has a key that `accepts` takes."""
 
     @web.middleware
     async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != "/health":
+        if request.path not in _OPEN:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-            right = hmac.compare_digest(
-                given.strip().encode(errors="surrogateescape"), key().encode()
-            )
-            if scheme.lower() != "bearer" or not right:
+            if scheme.lower() != "bearer" or not accepts(given.strip()):
                 raise ApiError(
                     401,
                     "invalid_api_key",
