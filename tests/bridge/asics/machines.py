@@ -5,11 +5,11 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hashcenter_bridge.devices.asic import AsicDriver, AsicSample
-from hashcenter_bridge.devices.asics import axeos
 from hashcenter_bridge.errors import DeviceFault
 from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.wire.messages import Device
@@ -24,17 +24,29 @@ _HTTP_PORT = 18_080
 class Make:
     """A protocol, its driver and the keys its block needs beside an address.
 
-    `http`: its port is HTTP's, which tests may not open as an ordinary user.
+    `http`: its port is HTTP's, which tests may not open as an ordinary user. `tells_mac`: it says
+    its MAC to whoever asks, without a login.
     """
 
     protocol: str
-    plugin: Any
+    driver: str
     keys: dict[str, Any] = field(default_factory=dict)
     http: bool = True
+    tells_mac: bool = True
+
+    @property
+    def plugin(self) -> Any:
+        """Return the driver's class."""
+        return import_module(f"hashcenter_bridge.devices.asics.{self.driver}").Plugin
 
 
 MAKES = {
-    make.protocol: make for make in (Make("axeos", axeos.Plugin), Make("nerdqaxe", axeos.Plugin))
+    make.protocol: make
+    for make in (
+        Make("axeos", "axeos"),
+        Make("nerdqaxe", "axeos"),
+        Make("braiins", "braiins", tells_mac=False),
+    )
 }
 
 

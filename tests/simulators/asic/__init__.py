@@ -5,8 +5,9 @@ many at consecutive addresses. They listen on loopback only.
 """
 
 from .axeos import Axeos, NerdQAxe
+from .braiins import Braiins
 from .server import Hostile, Options, Simulator
 
-PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in (Axeos, NerdQAxe)}
+PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in (Axeos, NerdQAxe, Braiins)}
 
 __all__ = ["PROTOCOLS", "Hostile", "Options", "Simulator"]
