@@ -46,6 +46,8 @@ MAKES = {
         Make("axeos", "axeos"),
         Make("nerdqaxe", "axeos"),
         Make("braiins", "braiins", tells_mac=False),
+        Make("luxos", "luxos", http=False),
+        Make("vnish", "vnish"),
     )
 }
 

@@ -6,8 +6,11 @@ many at consecutive addresses. They listen on loopback only.
 
 from .axeos import Axeos, NerdQAxe
 from .braiins import Braiins
+from .luxos import Luxos
 from .server import Hostile, Options, Simulator
+from .vnish import Vnish
 
-PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in (Axeos, NerdQAxe, Braiins)}
+_ALL: tuple[type[Simulator], ...] = (Axeos, NerdQAxe, Braiins, Luxos, Vnish)
+PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in _ALL}
 
 __all__ = ["PROTOCOLS", "Hostile", "Options", "Simulator"]

@@ -9,6 +9,8 @@ import asyncio
 import json
 from typing import Any
 
+from ...errors import DeviceFault
+from ..asic import Pool
 from . import (
     ANSWER_WITHIN_S,
     CONNECT_WITHIN_S,
@@ -108,3 +110,44 @@ def succeeded(address: str, what: str, answer: dict[str, Any]) -> dict[str, Any]
     if letter not in {"S", "I", "W"}:
         raise refused(address, what, words or "it gave no reason")
     return answer
+
+
+def pools(answer: Any) -> tuple[Pool, ...]:
+    """Return what `pools` tells: which are alive, and which one is worked for."""
+    return tuple(
+        Pool(
+            url=url,
+            worker=reply.string(row.get("User")) or "",
+            active=reply.truth(row.get("Stratum Active")) is True,
+            connected=alive == "Alive" if (alive := reply.string(row.get("Status"))) else None,
+        )
+        for row in reply.rows(answer, "POOLS")
+        if (url := reply.string(row.get("URL")))
+    )
+
+
+def hash_rate_mhs(summary: Any) -> float | None:
+    """Return the hash rate of the shortest window that `summary` tells, in MH/s."""
+    row = reply.dig(summary, "SUMMARY", 0)
+    for unit, scale in (("MHS", 1.0), ("GHS", 1e3), ("KHS", 1e-3)):
+        for window in ("5s", "1m", "av"):
+            found = reply.amount(reply.dig(row, f"{unit} {window}"))
+            if found is not None:
+                return found * scale
+    return None
+
+
+def shares(answer: Any) -> tuple[int | None, int | None]:
+    """Return the shares that were accepted and rejected, in `summary`."""
+    row = reply.dig(answer, "SUMMARY", 0)
+    return reply.count(reply.dig(row, "Accepted")), reply.count(reply.dig(row, "Rejected"))
+
+
+async def glance(
+    address: str, port: int, command: str, parameter: str | None = None, *, within_s: float = 1.4
+) -> dict[str, Any] | None:
+    """Ask whoever is at an open port, None if the answer is none of cgminer's."""
+    try:
+        return await ask(address, port, command, parameter, within_s=within_s)
+    except DeviceFault:
+        return None
