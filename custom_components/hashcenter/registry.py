@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.typing import UNDEFINED
 
 from .const import DOMAIN, MANUFACTURER
@@ -92,6 +92,18 @@ def async_remove_devices(hass: HomeAssistant, entry: ConfigEntry, uids: Iterable
         ) or registry.async_get_device_by_identifier((DOMAIN, uid), entry.entry_id)
         if device is not None:
             registry.async_remove_device(device.id)
+
+
+@callback
+def ours(hass: HomeAssistant, entity_ids: Iterable[str], key: str) -> set[str]:
+    """Return those of the entities that are ours and have this key."""
+    registry = er.async_get(hass)
+    entries = ((entity_id, registry.async_get(entity_id)) for entity_id in entity_ids)
+    return {
+        entity_id
+        for entity_id, entry in entries
+        if entry is not None and entry.platform == DOMAIN and entry.translation_key == key
+    }
 
 
 def uid_of(device: dr.AnyDeviceEntry) -> str | None:

@@ -20,7 +20,7 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.yaml import load_yaml_dict
 
 import hashcenter_bridge
-from custom_components.hashcenter import issues
+from custom_components.hashcenter import condition, issues, trigger
 from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN, PLATFORMS
 from custom_components.hashcenter.wire import topics
 from tests.component.rigs import (
@@ -82,7 +82,8 @@ def test_every_icon_is_of_an_entity_or_an_action() -> None:
             states = ENGLISH["entity"][domain][key].get("state", {})
             if domain not in ("binary_sensor", "switch"):
                 assert set(shown.get("state", {})) <= set(states)
-    assert set(ICONS["services"]) == set(ENGLISH["services"])
+    for kind in ("services", "triggers", "conditions"):
+        assert set(ICONS[kind]) == set(ENGLISH[kind])
 
 
 def test_every_error_has_a_sentence() -> None:
@@ -153,6 +154,17 @@ async def test_the_actions_are_described(hass: HomeAssistant) -> None:
     assert set(described) == set(ENGLISH["services"]) == {"request_heat", "release_heat"}
     for name, action in described.items():
         assert set(action.get("fields", {})) == set(ENGLISH["services"][name].get("fields", {}))
+
+
+@pytest.mark.parametrize("kind", ["triggers", "conditions"])
+def test_triggers_and_conditions_are_described(kind: str) -> None:
+    described = load_yaml_dict(FOLDER / f"{kind}.yaml")
+    described = {key: one for key, one in described.items() if not key.startswith(".")}
+    made = {"triggers": set(trigger.TRIGGERS), "conditions": set(condition.CONDITIONS)}
+    assert set(described) == set(ENGLISH[kind]) == made[kind]
+    for key, one in described.items():
+        assert set(one["fields"]) == set(ENGLISH[kind][key]["fields"])
+        assert {shown["integration"] for shown in one["target"]["entity"]} == {DOMAIN}
 
 
 @pytest.mark.usefixtures("mqtt_mock")
