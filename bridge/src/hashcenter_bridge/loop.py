@@ -156,7 +156,7 @@ class Loop:
         match request:
             case LeaseRequest():
                 lease = leases.granted(
-                    rig.rules,
+                    rig.rules.coast_s,
                     now,
                     controller=request.controller,
                     power_w=request.power_w,

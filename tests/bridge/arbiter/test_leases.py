@@ -24,7 +24,7 @@ COASTING, OVER = 301.0, 300.0 + 1800.0
 
 def test_a_lease_counts_its_ends_from_its_receipt() -> None:
     lease = leases.granted(
-        rules(coast_s=60.0), 1000.0, controller="house", power_w=1.0, cap_w=None, ttl_s=30.0,
+        60.0, 1000.0, controller="house", power_w=1.0, cap_w=None, ttl_s=30.0,
         favor=Favor.BALANCED,
     )  # fmt: skip
     assert lease.phase(1029.9) is LeasePhase.ACTIVE
@@ -123,7 +123,7 @@ def test_a_renewed_lease_hashes_again() -> None:
     seen = rig(miners=(miner(running=Running.PAUSED),))
     assert told.step(seen, COASTING).miners["miner"].running is None
     renewed = leases.granted(
-        told.rules, COASTING, controller="house", power_w=400.0, cap_w=None, ttl_s=300.0,
+        told.rules.coast_s, COASTING, controller="house", power_w=400.0, cap_w=None, ttl_s=300.0,
         favor=Favor.BALANCED,
     )  # fmt: skip
     told.state = replace(told.state, lease=renewed)

@@ -252,7 +252,7 @@ class ObeyingRig(RuleBasedStateMachine):
     @rule(power_w=st.floats(0.0, 1200.0), cap_w=st.none() | st.floats(350.0, 1200.0), favor=favors)
     def the_house_leases(self, power_w: float, cap_w: float | None, favor: Favor) -> None:
         lease = leases.granted(
-            self.told.rules, self.now, controller="house", power_w=power_w, cap_w=cap_w,
+            self.told.rules.coast_s, self.now, controller="house", power_w=power_w, cap_w=cap_w,
             ttl_s=60.0, favor=favor,
         )  # fmt: skip
         self.told.state = replace(self.told.state, lease=lease)

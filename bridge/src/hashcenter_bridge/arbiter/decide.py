@@ -30,7 +30,14 @@ def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, W
     state = _settle_state(state, seen, rules, now)
     barred = {device.uid: _why_not(device, state, rules, now) for device in seen.devices}
     able: Groups = [miner.devices for miner in seen.miners if _can_hash(miner, barred)]
-    aim = leases.aim(state, rules, floor_w(seen.devices, able, rules), now)
+    aim = leases.aim(
+        state.lease,
+        rules,
+        floor_w(seen.devices, able, rules),
+        now,
+        stopped=state.stopped,
+        adopted_until=state.adopted_until,
+    )
     yielding = people.giving_way(state, seen, aim.favor, rules, now)
     state = replace(state, people_until=yielding)
 

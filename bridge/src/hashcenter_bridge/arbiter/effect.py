@@ -12,7 +12,8 @@ from ..wire.values import Effect
 from .types import DeviceSeen, Track
 
 _DAY_S = 86_400.0
-_SMALL_W = 30.0
+#: What a draw may wander by itself; a machine of a few watts wanders less.
+NOISE_W = 30.0
 _SMALL_SHARE = 0.05
 #: A target that was not followed counts again after this many settle times.
 _PATIENCE = 4
@@ -20,9 +21,9 @@ _PATIENCE = 4
 OFTEN = 3
 
 
-def tolerance_w(target_w: float) -> float:
+def tolerance_w(target_w: float, noise_w: float = NOISE_W) -> float:
     """Return how far above its target a draw may be and still count as having followed."""
-    return max(_SMALL_W, _SMALL_SHARE * target_w)
+    return max(noise_w, _SMALL_SHARE * target_w)
 
 
 def follow(
@@ -77,23 +78,22 @@ def keeps_exceeding(track: Track, device: DeviceSeen, now: float) -> bool:
 
 
 def _too_high(track: Track, device: DeviceSeen) -> bool:
-    return device.power_w is not None and device.power_w > track.target_w + tolerance_w(
-        track.target_w
-    )
+    most_w = track.target_w + tolerance_w(track.target_w, device.noise_w)
+    return device.power_w is not None and device.power_w > most_w
 
 
 def _reached(track: Track, limit_w: float, device: DeviceSeen, hash_hs: float | None) -> bool:
     if _too_high(track, device):
         return False
-    from_w = track.from_w
-    if from_w is not None and from_w > track.target_w + tolerance_w(from_w):
+    from_w, noise_w = track.from_w, device.noise_w
+    if from_w is not None and from_w > track.target_w + tolerance_w(from_w, noise_w):
         return True
-    if track.hashes and (from_w is None or track.target_w > from_w + tolerance_w(from_w)):
+    if track.hashes and (from_w is None or track.target_w > from_w + tolerance_w(from_w, noise_w)):
         assert device.power_w is not None
         return (
-            (from_w is not None and device.power_w > from_w + 10.0)
+            (from_w is not None and device.power_w > from_w + noise_w / 3)
             or (hash_hs is not None and hash_hs > 1.05 * (track.from_hash_hs or 0.0))
-            or device.power_w >= track.target_w - tolerance_w(track.target_w)
+            or device.power_w >= track.target_w - tolerance_w(track.target_w, noise_w)
         )
     if not device.adjustable:
         return True

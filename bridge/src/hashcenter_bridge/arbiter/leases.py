@@ -4,9 +4,26 @@ The order of `aim` is the policy: the first rule that applies decides.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..wire.values import Favor, LeasePhase
-from .types import Lease, Rules, State
+from .types import Lease
+
+
+class Owner(Protocol):
+    """What the owner allows a heater; `max_w` and `safe_w` are watts at the wall."""
+
+    @property
+    def max_w(self) -> float:
+        """What it never exceeds."""
+
+    @property
+    def safe_w(self) -> float:
+        """What it may draw when nobody asks for heat."""
+
+    @property
+    def allow_control(self) -> bool:
+        """Whether anybody may ask."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,7 @@ class Aim:
 
 
 def granted(
-    rules: Rules,
+    coast_s: float,
     now: float,
     *,
     controller: str,
@@ -32,22 +49,30 @@ def granted(
     cap_w: float | None,
     ttl_s: float,
     favor: Favor,
+    urgent: bool = False,
 ) -> Lease:
     """Return the lease that a request opens or renews; its ends count from `now`, its receipt."""
     ends_at = now + ttl_s
-    return Lease(controller, power_w, cap_w, favor, ends_at, ends_at + rules.coast_s)
+    return Lease(controller, power_w, cap_w, favor, ends_at, ends_at + coast_s, urgent)
 
 
-def aim(state: State, rules: Rules, floor_w: float, now: float) -> Aim:
+def aim(
+    lease: Lease | None,
+    rules: Owner,
+    floor_w: float,
+    now: float,
+    *,
+    stopped: bool,
+    adopted_until: float,
+) -> Aim:
     """Return what the heater aims at now; `floor_w` is its lowest hashing step, at the wall."""
-    lease = state.lease
     phase = lease.phase(now) if lease else None
     favor = lease.favor if lease and phase else Favor.BALANCED
     cap_w = rules.max_w
     if lease and phase and lease.cap_w is not None:
         cap_w = min(cap_w, lease.cap_w)
 
-    if state.stopped:
+    if stopped:
         return Aim(0.0, 0.0, False, favor, "stopped by a person: Stop all")
     if not rules.allow_control:
         return Aim(
@@ -71,7 +96,7 @@ def aim(state: State, rules: Rules, floor_w: float, now: float) -> Aim:
     if lease and phase is LeasePhase.COASTING:
         power_w = min(lease.power_w, floor_w, cap_w)
         return Aim(power_w, cap_w, False, favor, "the house fell silent: at the lowest step")
-    if now < state.adopted_until:
+    if now < adopted_until:
         return Aim(None, cap_w, False, favor, "just started: what already ran is kept as it is")
     if rules.safe_w > 0:
         safe_w = min(rules.safe_w, rules.max_w)

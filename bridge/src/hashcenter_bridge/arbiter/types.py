@@ -45,7 +45,7 @@ class DeviceSeen:
     """A device now. `min_w`..`max_w` is its power limit's range; `adjustable` is False without one.
 
     `age_s` is the age of its last own reading; `foreign` says that somebody else's program is on
-    it.
+    it. `noise_w` is by how much its draw wanders at least.
     """
 
     uid: str
@@ -60,6 +60,7 @@ class DeviceSeen:
     settle_s: float = 15.0
     foreign: bool = False
     fault: str | None = None
+    noise_w: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Lease:
-    """Watts for the heater. Active until `ends_at`, coasting until `safe_at`, then over."""
+    """Watts for the heater. Active until `ends_at`, coasting until `safe_at`, then over.
+
+    `urgent`: pipes would freeze, so the reserve of starts may be used.
+    """
 
     controller: str
     power_w: float
@@ -123,6 +127,7 @@ class Lease:
     favor: Favor | str
     ends_at: float
     safe_at: float
+    urgent: bool = False
 
     def phase(self, now: float) -> LeasePhase | None:
         """Return where it is between its two ends, None when it is over."""

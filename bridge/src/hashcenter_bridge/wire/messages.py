@@ -259,7 +259,7 @@ class LeaseRequest(Request):
     """Give `heater` `power_w` watts for `ttl_s` seconds from receipt, unless renewed.
 
     `cap_w` bounds what it may draw for any purpose, answering included; without it the rig's own
-    `max_w` does.
+    `max_w` does. `urgent` is for frost: a heater that wears may use its reserve of starts.
     """
 
     kind: Literal["lease"] = "lease"
@@ -268,6 +268,7 @@ class LeaseRequest(Request):
     ttl_s: Annotated[float, Field(ge=5, le=3600)] = 300.0
     cap_w: Watts | None = None
     favor: Favor = Favor.BALANCED
+    urgent: bool = False
 
 
 class ReleaseRequest(Request):
