@@ -11,10 +11,13 @@ from hashcenter_bridge.arbiter.types import Rules, State
 from hashcenter_bridge.child import ChildSpec, ChildState
 from hashcenter_bridge.config import Config, RigConfig
 from hashcenter_bridge.devices import Sample
+from hashcenter_bridge.devices.asic import AsicConfig, AsicPlugin
 from hashcenter_bridge.errors import DeviceFault, MinerFault
+from hashcenter_bridge.fleet.fleet import Fleet
 from hashcenter_bridge.loop import Loop
 from hashcenter_bridge.metering import Metering
 from hashcenter_bridge.miners import MinerReading
+from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.programs import MinerProgram, RunnerProgram
 from hashcenter_bridge.rig import Rig
 from hashcenter_bridge.runners import Upstream
@@ -224,6 +227,8 @@ class Bench:
         self.folder = folder
         self.devices = Devices()
         self.miners: list[Hasher] = []
+        #: Blocks of ASICs with what makes their drivers.
+        self.asics: list[tuple[AsicPlugin, AsicConfig]] = []
         self.runners: list[Answerer] = []
         self.rules = replace(Rules(heater="attic", max_w=1500.0, allow_control=True), **rules)
         self.line = Recorder(lambda: self.now)
@@ -242,6 +247,7 @@ class Bench:
         config = Config(
             rig=RigConfig(id="attic", allow_control=self.rules.allow_control, max_w=1500.0)
         )
+        context = PluginContext(self.folder, self.folder)
         self.rig = Rig(
             config=config,
             version="0.1.0",
@@ -250,6 +256,7 @@ class Bench:
             rules=self.rules,
             store=store,
             metering=metering,
+            fleet=Fleet(self.asics, config.asics, config.rig, context, store, lambda: self.now),
             miners=[MinerProgram(one, lambda: self.now, lambda: None) for one in self.miners],
             runners=[RunnerProgram(one, lambda: self.now, lambda: None) for one in self.runners],
             tickets=Tickets(lambda: self.now, lambda: None, answers.closed),

@@ -13,7 +13,7 @@ from hashcenter_bridge.errors import ConfigError, DeviceFault
 from hashcenter_bridge.metering import Metering
 from hashcenter_bridge.store import Store
 from hashcenter_bridge.wire.messages import Device
-from hashcenter_bridge.wire.values import Capabilities, DeviceKind, PowerSource
+from hashcenter_bridge.wire.values import DeviceKind, PowerSource
 from tests.bridge.rigs import Devices, gpu, resting
 
 
@@ -141,15 +141,12 @@ async def test_the_rigs_energy_is_counted_at_the_wall_and_survives(tmp_path: Pat
     assert again.metering.rig_kwh == pytest.approx(meters.metering.rig_kwh)
 
 
-async def test_an_asic_is_not_part_of_the_machines_energy(tmp_path: Path) -> None:
-    asic = Device(uid="02:42", kind=DeviceKind.ASIC, name="S19", capabilities=Capabilities())
-    meters = Meters(tmp_path, Devices(asic))
+async def test_what_has_its_own_supply_is_added_as_it_is(tmp_path: Path) -> None:
+    meters = Meters(tmp_path, Devices())
     await meters.metering.probe()
-    meters.drivers[0].samples["02:42"] = Sample(resting(power_w=3000.0))
-    await meters.look()
-    await meters.look()
-    assert meters.metering.rig_kwh == 0.0
-    assert meters.metering.watched["02:42"].meter.kwh > 0.0
+    before_kwh = meters.metering.rig_kwh
+    meters.metering.count(0.5)
+    assert meters.metering.rig_kwh == pytest.approx(before_kwh + 0.5)
 
 
 @pytest.mark.parametrize(("idle_w", "reckoned_w"), [(None, 25.0), (9.0, 25.0), (60.0, 60.0)])

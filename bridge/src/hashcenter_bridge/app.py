@@ -26,6 +26,7 @@ from .arbiter.types import Rules, State
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
+from .fleet.fleet import Fleet
 from .http_api import create_app, server
 from .key import Keys
 from .loop import Loop
@@ -79,6 +80,7 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
         if loop_of:
             loop_of[0].wake()
 
+    fleet = Fleet(build.asics(config, source), config.asics, config.rig, context, store, clock)
     metering = Metering(build.drivers(config, source, context), rules, store, clock, changed)
     await metering.probe()
     devices = [watched.device for watched in metering.watched.values()]
@@ -97,6 +99,7 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
         rules=rules,
         store=store,
         metering=metering,
+        fleet=fleet,
         miners=[
             MinerProgram(miner, clock, changed)
             for miner in build.miners(config, source, context, devices)
@@ -225,9 +228,10 @@ async def _run(config: Config, source: Source) -> None:
     owner = await _serve_owner(loop)
     loop.line = line
     _LOGGER.info(
-        "rig %s: %s devices, %s runners, %s miners; control is %s",
+        "rig %s: %s devices, %s ASICs, %s runners, %s miners; control is %s",
         config.rig.id,
         len(rig.metering.watched),
+        len(rig.fleet.stations),
         len(rig.runners),
         len(rig.miners),
         "on" if config.rig.allow_control else "off (allow_control)",
@@ -238,6 +242,7 @@ async def _run(config: Config, source: Source) -> None:
                 tasks.create_task(work, name=name)
                 for name, work in (
                     ("metering", rig.metering.run()),
+                    ("asics", rig.fleet.run()),
                     ("loop", loop.run()),
                     ("watchdog", feed(loop, line)),
                     *((f"read {one.miner.name}", one.run()) for one in rig.miners),
@@ -247,6 +252,8 @@ async def _run(config: Config, source: Source) -> None:
             ]
             talking = tasks.create_task(line.run(), name="line")
             await stop.wait()
+            if rig.fleet.stations:
+                loop.tell("asics_stay", "The bridge stops; its ASICs stay as they are.")
             _LOGGER.info("stopping; ASICs stay as they are, our own programs end")
             await line.close()
             for task in (*background, talking):

@@ -177,6 +177,17 @@ class HttpConfig(_Section):
         return certificate.read_or_make(state_folder)
 
 
+class AsicsConfig(_Section):
+    """`[asics]`: what all ASICs share.
+
+    `search` are the networks on which a machine is looked for whose address moved. `stagger_s`
+    passes between two starts.
+    """
+
+    search: Annotated[tuple[str, ...], Strict(False)] = ()
+    stagger_s: float = Field(default=10.0, ge=0, le=600)
+
+
 class LogConfig(_Section):
     """`[log]`: how much the bridge says."""
 
@@ -189,6 +200,7 @@ class Config(_Section):
     rig: RigConfig
     mqtt: MqttConfig = MqttConfig()
     http: HttpConfig = HttpConfig()
+    asics: AsicsConfig = AsicsConfig()
     log: LogConfig = LogConfig()
     device: Blocks = ()
     asic: Blocks = ()

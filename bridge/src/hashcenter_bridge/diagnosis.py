@@ -18,7 +18,7 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
 
     `limit_faults` are the devices that refused their power limit the last time.
     """
-    wrong: dict[Key, str] = {}
+    wrong: dict[Key, str] = dict(rig.fleet.wrong(now))
     for uid, watched in rig.metering.watched.items():
         name = watched.device.name
         if watched.fault is not None and now - watched.read_at >= _LASTS_S:

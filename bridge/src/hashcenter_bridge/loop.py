@@ -137,13 +137,14 @@ class Loop:
         seen = rig.seen(now)
         rig.state, wanted = decide.decide(rig.state, seen, rig.rules, now)
         rig.wanted = wanted
+        rig.fleet.step(now, stopped=rig.state.stopped)
         self._settle_tickets(wanted)
         self._settle_miners(wanted, now)
         for runner in rig.runners:
             if runner.child is not None:
                 runner.child.want(wanted.runners[runner.runner.name].running is Running.ACTIVE)
         self._settle_limits(wanted, now)
-        self._count_shares()
+        self._count()
         self._find_faults(now)
         self._publish(now)
 
@@ -163,14 +164,18 @@ class Loop:
                     cap_w=request.cap_w,
                     ttl_s=request.ttl_s,
                     favor=request.favor,
+                    urgent=request.urgent,
                 )
-                rig.state = replace(rig.state, lease=lease)
+                if not rig.fleet.lease(request.heater, lease):
+                    rig.state = replace(rig.state, lease=lease)
             case ReleaseRequest():
-                rig.state = replace(rig.state, lease=None, adopted_until=0.0)
+                if not rig.fleet.lease(request.heater, None):
+                    rig.state = replace(rig.state, lease=None, adopted_until=0.0)
             case StopAllRequest():
                 self.stop_all(engaged=request.engaged)
             case RestartDeviceRequest():
-                self._start(f"restart {request.uid}", self._restart(request.uid))
+                if not rig.fleet.restart(request.uid):
+                    self._start(f"restart {request.uid}", self._restart(request.uid))
 
     def stop_all(self, *, engaged: bool) -> None:
         """Engage or release the latch; it holds over restarts."""
@@ -179,12 +184,15 @@ class Loop:
             words = "Everything was stopped by a person." if engaged else "Stop all was released."
             self.tell("stop_all", words, Severity.WARNING)
         rig.state = replace(rig.state, stopped=engaged, lease=None if engaged else rig.state.lease)
+        if engaged:
+            rig.fleet.drop_leases()
         rig.store.kept.stopped = engaged
         rig.store.save()
 
     def unpair(self) -> None:
         """Forget the house this rig obeys; the next one that asks is obeyed."""
         self.rig.state = replace(self.rig.state, lease=None)
+        self.rig.fleet.drop_leases()
         self.rig.store.kept.controller = None
         self.rig.store.save()
         self.wake()
@@ -292,7 +300,7 @@ class Loop:
         task.add_done_callback(done)
         return True
 
-    def _count_shares(self) -> None:
+    def _count(self) -> None:
         for program in self.rig.miners:
             if program.reading is None:
                 continue
@@ -302,6 +310,9 @@ class Loop:
             before = self._shares.get(name, 0 if program.child else shares)
             self._shares[name] = shares
             self.rig.answers.totals.shares += shares - before if shares >= before else shares
+        for more_kwh, more_shares in self.rig.fleet.used():
+            self.rig.metering.count(more_kwh)
+            self.rig.answers.totals.shares += more_shares
 
     def _find_faults(self, now: float) -> None:
         current = diagnosis.wrong_now(self.rig, self._limit_faults, now)
@@ -318,7 +329,7 @@ class Loop:
             return
         rig.health = rig.health.model_copy(
             update={
-                "device_read_failures_total": rig.metering.failures,
+                "device_read_failures_total": rig.metering.failures + rig.fleet.failures,
                 "broker_reconnects_total": max(0, line.connects - 1),
             }
         )
@@ -369,11 +380,12 @@ class Loop:
             allow_control=rig.rules.allow_control,
             control_refused=None,
             stopped=rig.state.stopped,
-            heaters=frozenset({rig.rules.heater}),
-            restartable=frozenset(
+            heaters=rig.fleet.heaters | ({rig.rules.heater} if rig.metering.watched else set()),
+            restartable=rig.fleet.restartable
+            | {
                 uid
                 for uid, watched in rig.metering.watched.items()
                 if watched.device.capabilities.can_restart
-            ),
+            },
             max_ttl_s=picture.MAX_TTL_S,
         )

@@ -16,7 +16,7 @@ from .energy import Meter
 from .errors import ConfigError, DeviceFault
 from .store import Store
 from .wire.messages import Device
-from .wire.values import DeviceKind, PowerSource, Readings
+from .wire.values import PowerSource, Readings
 
 _LOGGER = logging.getLogger(__name__)
 _RIG = "rig"
@@ -76,18 +76,8 @@ class Metering:
                         f"two [[device]] blocks drive {device.name} ({device.uid}): remove one"
                     )
                 kept = self._store.kept.energy.setdefault(device.uid, {})
-                numbered = device.model_copy(update={"ordinal": self._ordinal(device)})
+                numbered = device.model_copy(update={"ordinal": self._store.ordinal(device)})
                 self.watched[device.uid] = Watched(numbered, driver, Meter(kept), self._clock())
-
-    def _ordinal(self, device: Device) -> int:
-        """Return the device's number among its kind; once given, it stays with its uid."""
-        ordinals = self._store.kept.ordinals
-        name, family = f"{device.kind}:{device.uid}", f"{device.kind}:"
-        if name not in ordinals:
-            taken = {number for known, number in ordinals.items() if known.startswith(family)}
-            ordinals[name] = next(number for number in range(len(taken) + 1) if number not in taken)
-            self._store.save()
-        return ordinals[name]
 
     async def run(self) -> None:
         """Look at all devices for ever."""
@@ -143,8 +133,7 @@ class Metering:
             watched.read_at = now
             watched.fault = None
             watched.foreign = bool(sample.foreign)
-        if watched.device.kind != DeviceKind.ASIC:
-            self._count_rig(now, watched.meter.kwh - before_kwh)
+        self._count_rig(now, watched.meter.kwh - before_kwh)
 
     def _count_rig(self, now: float, delta_kwh: float) -> None:
         kept = self._store.kept.energy.setdefault(_RIG, {})
@@ -153,9 +142,14 @@ class Metering:
         kept["kwh"] = kept.get("kwh", 0.0) + delta_kwh / self._rules.psu_efficiency + base_kwh
         self._rig_at = now
 
+    def count(self, delta_kwh: float) -> None:
+        """Add what a machine with a power supply of its own has used to the rig's energy."""
+        kept = self._store.kept.energy.setdefault(_RIG, {})
+        kept["kwh"] = kept.get("kwh", 0.0) + delta_kwh
+
     @property
     def rig_kwh(self) -> float:
-        """Energy of the whole machine since it was first set up, at the wall."""
+        """Energy of the whole rig since it was first set up, at the wall."""
         return self._store.kept.energy.get(_RIG, {}).get("kwh", 0.0)
 
     def devices_w(self) -> float | None:

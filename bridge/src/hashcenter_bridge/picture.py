@@ -2,6 +2,7 @@
 
 from .arbiter.allocate import floor_w, wall_w
 from .arbiter.types import Running, TicketSeen
+from .fleet import words
 from .metering import Watched
 from .rig import Rig
 from .wire.messages import (
@@ -11,7 +12,6 @@ from .wire.messages import (
     HeaterState,
     InferenceState,
     Inventory,
-    LeaseInForce,
     RigState,
     Runner,
 )
@@ -33,8 +33,11 @@ def inventory(rig: Rig) -> Inventory:
         allow_control=config.allow_control,
         max_ttl_s=MAX_TTL_S,
         coast_s=config.coast_s,
-        heaters=(_heater(rig),),
-        devices=tuple(watched.device for watched in rig.metering.watched.values()),
+        heaters=(*_machine(rig), *(words.heater(asic) for asic in rig.fleet.asics.values())),
+        devices=(
+            *(watched.device for watched in rig.metering.watched.values()),
+            *(words.device(asic) for asic in rig.fleet.asics.values()),
+        ),
         runners=tuple(
             Runner(
                 name=program.runner.name,
@@ -47,8 +50,10 @@ def inventory(rig: Rig) -> Inventory:
     )
 
 
-def _heater(rig: Rig) -> Heater:
-    """All GPUs and the CPU of this machine together, in watts at the wall."""
+def _machine(rig: Rig) -> tuple[Heater, ...]:
+    """All GPUs and the CPU of this machine together, in watts at the wall, if it has any."""
+    if not rig.metering.watched:
+        return ()
     devices = rig.metering.seen(rig.clock())
     hashing = [program.miner.gpus for program in rig.miners if program.miner.gpus]
     idle_w = wall_w(sum(device.idle_w for device in devices), rig.rules)
@@ -62,7 +67,7 @@ def _heater(rig: Rig) -> Heater:
         rig.rules,
     )
     unattended_w = rig.config.rig.unattended_w
-    return Heater(
+    heater = Heater(
         id=rig.rules.heater,
         name=rig.config.rig.name or rig.config.rig.id,
         devices=tuple(rig.metering.watched),
@@ -74,6 +79,7 @@ def _heater(rig: Rig) -> Heater:
         can_hash=bool(hashing),
         can_answer=bool(rig.runners),
     )
+    return (heater,)
 
 
 def activity(rig: Rig, watched: Watched) -> Activity:
@@ -127,24 +133,29 @@ def device_states(rig: Rig) -> dict[str, DeviceState]:
                 "temp_c": _rounded(readings.temp_c, 0),
             }
         )
+    for uid, asic in rig.fleet.asics.items():
+        states[uid] = words.device_state(asic, rig.boot_id, now)
     return states
 
 
 def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
     """Return the heartbeat."""
     now = rig.clock()
-    devices_w = rig.metering.devices_w()
-    power_w = None if devices_w is None else wall_w(devices_w, rig.rules)
+    machine_w = _machine_w(rig)
+    asics = rig.fleet.asics
+    asics_w = words.total_w([devices[uid] for uid in asics], asics, now)
+    power_w = None if machine_w is None or asics_w is None else machine_w + asics_w
     by_activity = {Activity.HASHING: 0.0, Activity.ANSWERING: 0.0}
-    for state in devices.values():
+    for uid, state in devices.items():
         if state.activity in by_activity and state.power_w is not None:
-            by_activity[Activity(state.activity)] += state.power_w / rig.rules.psu_efficiency
+            behind = 1.0 if uid in asics else rig.rules.psu_efficiency
+            by_activity[Activity(state.activity)] += state.power_w / behind
     hashing_w, answering_w = by_activity[Activity.HASHING], by_activity[Activity.ANSWERING]
     activities = {state.activity for state in devices.values()}
     known = power_w is not None
     hash_rate_hs = _hash_rate_hs(rig)
     missing = {} if known else {"power_w": "a device does not say what it draws"}
-    if rig.miners and hash_rate_hs is None:
+    if (rig.miners or asics) and hash_rate_hs is None:
         missing["hash_rate_mhs"] = "a miner does not say its hash rate"
     return RigState(
         boot_id=rig.boot_id,
@@ -165,15 +176,26 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
         if power_w is not None
         else None,
         hash_rate_mhs=None if hash_rate_hs is None else round(hash_rate_hs / 1e6, 3),
-        shares_accepted_total=rig.answers.totals.shares if rig.miners else None,
+        shares_accepted_total=rig.answers.totals.shares if rig.miners or asics else None,
         stopped=rig.state.stopped,
         controller=rig.store.kept.controller,
-        heaters=(_heater_state(rig, power_w, now),),
+        heaters=(
+            *((_heater_state(rig, machine_w, now),) if rig.metering.watched else ()),
+            *(words.heater_state(asic, now) for asic in asics.values()),
+        ),
         inference=_inference(rig),
         faults=rig.faults.list(now),
         health=rig.health,
         missing=missing,
     )
+
+
+def _machine_w(rig: Rig) -> float | None:
+    """Return what this machine draws at the wall; a box that measures nothing of itself: 0."""
+    if not rig.metering.watched:
+        return 0.0
+    devices_w = rig.metering.devices_w()
+    return None if devices_w is None else wall_w(devices_w, rig.rules)
 
 
 def _hash_rate_hs(rig: Rig) -> float | None:
@@ -188,24 +210,19 @@ def _hash_rate_hs(rig: Rig) -> float | None:
         if program.reading is None or program.reading.hash_rate_hs is None:
             return None
         total_hs += program.reading.hash_rate_hs
-    return total_hs if rig.miners else None
+    now = rig.clock()
+    for asic in rig.fleet.asics.values():
+        if words.activity(asic, now) is not Activity.HASHING:
+            continue
+        rate_mhs = asic.station.readings.hash_rate_mhs
+        if rate_mhs is None:
+            return None
+        total_hs += rate_mhs * 1e6
+    return total_hs if rig.miners or rig.fleet.asics else None
 
 
 def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:
     wanted = rig.wanted.heater if rig.wanted else None
-    lease = rig.state.lease
-    phase = lease.phase(now) if lease else None
-    in_force = None
-    if lease and phase:
-        end = lease.ends_at if now < lease.ends_at else lease.safe_at
-        in_force = LeaseInForce(
-            controller=lease.controller,
-            power_w=lease.power_w,
-            cap_w=lease.cap_w,
-            favor=lease.favor,
-            phase=phase,
-            remaining_s=round(end - now),
-        )
     return HeaterState(
         id=rig.rules.heater,
         power_w=_rounded(power_w),
@@ -214,7 +231,7 @@ def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:
         reason=wanted.reason[:400] if wanted else "",
         available_w=round(wanted.available_w, 1) if wanted else 0.0,
         available_why=wanted.available_why[:400] if wanted else "",
-        lease=in_force,
+        lease=words.lease_in_force(rig.state.lease, now),
     )
 
 

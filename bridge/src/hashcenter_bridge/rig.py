@@ -7,6 +7,7 @@ from .answers import Answers
 from .arbiter.types import Rules, Seen, State, TicketSeen, Wanted
 from .config import Config
 from .faults import Faults
+from .fleet.fleet import Fleet
 from .metering import Metering
 from .programs import MinerProgram, RunnerProgram
 from .store import Store
@@ -25,6 +26,7 @@ class Rig:
     rules: Rules
     store: Store
     metering: Metering
+    fleet: Fleet
     miners: list[MinerProgram]
     runners: list[RunnerProgram]
     tickets: Tickets

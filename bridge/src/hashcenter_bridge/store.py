@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .fleet import memory
+from .wire.messages import Device
 
 _LOGGER = logging.getLogger(__name__)
 _FLUSH_S = 60.0
@@ -42,6 +44,7 @@ class Kept:
     ordinals: dict[str, int] = field(default_factory=dict)
     energy: dict[str, dict[str, float]] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
+    asics: dict[str, memory.Kept] = field(default_factory=dict)
 
 
 class Store:
@@ -88,6 +91,16 @@ class Store:
             for key, value in asdict(other.totals).items():
                 setattr(kept.totals, key, max(value, getattr(kept.totals, key)))
         return kept
+
+    def ordinal(self, device: Device) -> int:
+        """Return the device's number among its kind; once given, it stays with its uid."""
+        ordinals = self.kept.ordinals
+        name, family = f"{device.kind}:{device.uid}", f"{device.kind}:"
+        if name not in ordinals:
+            taken = {number for known, number in ordinals.items() if known.startswith(family)}
+            ordinals[name] = next(number for number in range(len(taken) + 1) if number not in taken)
+            self.save()
+        return ordinals[name]
 
     def save(self) -> None:
         """Write to the disk now: a decision was made."""
@@ -147,7 +160,7 @@ def _kept(raw: dict[str, Any]) -> Kept:
     """Return what is understood of a file that another version, or nobody, may have written."""
     controller = raw.get("controller")
     totals = _numbers(raw.get("totals"))
-    meters = raw.get("energy")
+    meters, asics = raw.get("energy"), raw.get("asics")
     return Kept(
         controller=controller
         if isinstance(controller, str) and 0 < len(controller) <= 120
@@ -156,6 +169,9 @@ def _kept(raw: dict[str, Any]) -> Kept:
         ordinals={uid: int(number) for uid, number in _numbers(raw.get("ordinals")).items()},
         energy={name: _numbers(meter) for name, meter in meters.items()}
         if isinstance(meters, dict)
+        else {},
+        asics={uid: memory.understood(one) for uid, one in asics.items()}
+        if isinstance(asics, dict)
         else {},
         totals=Totals(**{one.name: int(totals.get(one.name, 0)) for one in fields(Totals)}),
     )

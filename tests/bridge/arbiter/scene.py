@@ -76,8 +76,8 @@ def leased(
     """Return the state of a rig that was leased at second 0."""
     return State(
         lease=leases.granted(
-            (owner or rules()).coast_s, 0.0, controller="house", power_w=power_w, cap_w=cap_w, ttl_s=ttl_s,
-            favor=favor,
+            (owner or rules()).coast_s, 0.0, controller="house", power_w=power_w, cap_w=cap_w,
+            ttl_s=ttl_s, favor=favor,
         )
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..errors import ConfigError
 from ..plugin import PluginConfig, PluginContext
@@ -51,6 +51,24 @@ def normal_mac(text: str) -> str | None:
     if not _MAC.fullmatch(digits) or not digits.strip("0"):
         return None
     return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+class MeterConfig(BaseModel):
+    """`[asic.meter]`: the plug or meter that tells the truth about its watts, and is only read.
+
+    Anything that answers a GET of `url` with JSON; `value` is the path to the watts in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^http://[^\s@/]+/\S*$", max_length=300)
+    value: str = Field(min_length=1, max_length=120)
+    interval_s: float = Field(default=5.0, ge=1, le=15)
+
+    @property
+    def host(self) -> str:
+        """Where it is, without what may be secret in its address."""
+        return self.url.split("/")[2]
 
 
 class AsicConfig(PluginConfig):
@@ -82,6 +100,7 @@ class AsicConfig(PluginConfig):
     #: How often a day it may be started, and how often more after power cuts and against frost.
     starts_per_day: int = Field(default=6, ge=1, le=96)
     spare_starts: int = Field(default=2, ge=0, le=24)
+    meter: MeterConfig | None = None
 
     @field_validator("mac")
     @classmethod

@@ -63,10 +63,10 @@ def next_act(
     step = _step(state, seen, there, want, most_w, knob)
     if isinstance(step, str):
         return replace(state, ours=None), Next(blocked=step)
-    if step.starts and step.lowers and step.verb is Verb.SET and seen.can.can_pause:
+    spent = starts.left(state, rules, now) == 0
+    if spent and step.starts and step.lowers and step.verb is Verb.SET and seen.can.can_pause:
         # Every turn of this knob is a start: with none left, less is nothing.
-        if starts.left(state, rules, now) == 0:
-            step = _Step(Verb.PAUSE, Stand(False, there.setting), True, False)
+        step = _Step(Verb.PAUSE, Stand(False, there.setting), True, False)
     repeats = (
         state.act is not None
         and state.act.verb is step.verb

@@ -1,10 +1,10 @@
-"""One ASIC, decided: what it should be, the act that brings it there, what it could be asked for."""
+"""One ASIC, decided: what it should be, the act that brings it there, what it could be asked."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from ...wire.values import Activity, Effect
+from ...wire.values import Activity
 from .. import effect
 from ..types import DeviceSeen
 from . import hand, plan, starts

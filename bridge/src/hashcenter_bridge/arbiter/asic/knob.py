@@ -7,6 +7,7 @@ watts is learned for each part of the knob's range and used from then on.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from ...wire.values import Capabilities
@@ -64,7 +65,7 @@ class Knob:
         if self.can.percent:
             return max(1.0, self.can.percent.step_percent / 100 * self.can.percent.full_w)
         watts = sorted(step.power_w for step in self.can.steps)
-        return max((b - a for a, b in zip(watts, watts[1:], strict=False)), default=1.0)
+        return max((b - a for a, b in pairwise(watts)), default=1.0)
 
     @property
     def lowest(self) -> Setting | None:

@@ -1,0 +1,278 @@
+"""All ASICs of a bridge: decides each, keeps what lasts, says what is wrong.
+
+An ASIC is known by its MAC. Its block in the owner's file names an address; which machine that was
+is kept, so that after a power cut, when addresses move, no machine is taken for another.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..arbiter.asic.decide import decide
+from ..arbiter.asic.types import AsicRules, AsicState, AsicWanted, House
+from ..arbiter.types import Lease
+from ..config import AsicsConfig, RigConfig
+from ..devices.asic import AsicConfig, AsicPlugin, normal_mac
+from ..faults import Key
+from ..plugin import PluginContext
+from ..store import Store
+from ..wire.messages import Device
+from . import memory, troubles
+from .gauge import Gauge
+from .locate import Locator
+from .pools import listed
+from .station import Station, place
+
+_LOGGER = logging.getLogger(__name__)
+
+#: A machine whose measured watts changed by less keeps its published range.
+_WORTH_SAYING: Final = 0.02
+
+
+@dataclass(eq=False)
+class Asic:
+    """A machine that was reached at least once: its station, the arbiter's memory and decision.
+
+    `range_w` is the published lowest and highest; `counted_kwh` and `counted_shares` are what the
+    rig's totals have of it already.
+    """
+
+    uid: str
+    heater: str
+    station: Station
+    rules: AsicRules
+    state: AsicState
+    wanted: AsicWanted | None = None
+    range_w: tuple[float, float] | None = None
+    counted_kwh: float = 0.0
+    counted_shares: int | None = None
+
+    @property
+    def device(self) -> Device:
+        """Who it is and what it can do."""
+        assert self.station.device is not None
+        return self.station.device
+
+
+class Fleet:
+    """The ASICs of the owner's file, in its order. `asics` are those reached so far, by uid."""
+
+    def __init__(
+        self,
+        blocks: Sequence[tuple[AsicPlugin, AsicConfig]],
+        settings: AsicsConfig,
+        rig: RigConfig,
+        context: PluginContext,
+        store: Store,
+        clock: Callable[[], float],
+    ) -> None:
+        self._rig = rig
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._started_at = float("-inf")
+        self.asics: dict[str, Asic] = {}
+        self.stations = [self._station(plugin, config, context) for plugin, config in blocks]
+        self.locator = Locator(settings.search, clock)
+
+    def _station(self, plugin: AsicPlugin, config: AsicConfig, context: PluginContext) -> Station:
+        known = config.model_copy(update={"mac": config.mac or self._remembered(config)})
+        gauge = Gauge(config.meter, self._clock) if config.meter else None
+        energy = self._store.kept.energy
+        return Station(
+            known,
+            lambda changed: plugin(changed, context),
+            lambda uid: energy.setdefault(uid, {}),
+            self._clock,
+            gauge,
+        )
+
+    def _remembered(self, config: AsicConfig) -> str | None:
+        """Return the MAC that this block meant before the bridge was started again."""
+        kept = self._store.kept.asics.items()
+        here = place(config)
+        return next((uid for uid, one in kept if one.address == here and normal_mac(uid)), None)
+
+    async def run(self) -> None:
+        """Look at all machines, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            for station in self.stations:
+                tasks.create_task(station.run(), name=f"asic {station.config.address}")
+                if station.gauge is not None:
+                    tasks.create_task(station.gauge.run(), name=f"meter {station.config.address}")
+            tasks.create_task(self._search(), name="asic search")
+
+    async def _search(self) -> None:
+        await self.locator.run(lambda: [one for one in self.stations if one.is_lost(self._clock())])
+
+    # Deciding
+
+    def step(self, now: float, *, stopped: bool) -> None:
+        """Decide every machine and have done what is due."""
+        self._meet(now)
+        starting_s = now - self._started_at
+        for asic in self.asics.values():
+            house = House(stopped=stopped, may_start=starting_s >= self._settings.stagger_s)
+            seen = asic.station.seen(now)
+            before = asic.state
+            asic.state, wanted = decide(before, seen, asic.rules, house, now)
+            asic.wanted = wanted
+            if wanted.starting:
+                self._started_at, starting_s = now, 0.0
+            if wanted.act is not None:
+                asic.station.do(wanted.act)
+            self._keep(asic, before, now)
+            self._settle_range(asic, wanted)
+
+    def _meet(self, now: float) -> None:
+        """Take in machines that were reached for the first time, or have become another."""
+        for station in self.stations:
+            device = station.device
+            if device is None or device.uid in self.asics:
+                continue
+            if any(asic.station is station for asic in self.asics.values()):
+                continue
+            numbered = device.model_copy(update={"ordinal": self._store.ordinal(device)})
+            station.device = numbered
+            self.asics[device.uid] = self._asic(station, numbered, now)
+            _LOGGER.info("%s is %s (%s)", station.config.address, station.name, device.uid)
+
+    def _asic(self, station: Station, device: Device, now: float) -> Asic:
+        config = station.config
+        kept = self._store.kept.asics.setdefault(device.uid, memory.Kept())
+        for other in self._store.kept.asics.values():
+            if other.address == station.place:
+                other.address = ""
+        kept.address = station.place
+        if kept.pools is None and station.sample and (pools := listed(station.sample.pools)):
+            kept.pools = pools
+        self._store.save()
+        rules = AsicRules(
+            max_w=config.max_w,
+            safe_w=config.safe_w,
+            coast_s=self._rig.coast_s,
+            allow_control=self._rig.allow_control,
+            hands_off=config.hands_off,
+            starts_per_day=config.starts_per_day,
+            spare_starts=config.spare_starts,
+        )
+        state = AsicState(
+            adopted_until=now + self._rig.coast_s,
+            starts=memory.starts_since(kept, now),
+            interrupted=kept.interrupted,
+        )
+        counted_kwh = station.meter.kwh if station.meter else 0.0
+        return Asic(
+            device.uid, heater_id(device.uid), station, rules, state, counted_kwh=counted_kwh
+        )
+
+    def _keep(self, asic: Asic, before: AsicState, now: float) -> None:
+        kept = self._store.kept.asics[asic.uid]
+        after = asic.state
+        if after.starts != before.starts or after.interrupted != before.interrupted:
+            memory.note_starts(kept, after.starts, now)
+            kept.interrupted = after.interrupted
+            self._store.save()
+        sample = asic.station.sample
+        if kept.pools is None and sample is not None and (pools := listed(sample.pools)):
+            kept.pools = pools
+            self._store.save()
+
+    @staticmethod
+    def _settle_range(asic: Asic, wanted: AsicWanted) -> None:
+        new = (wanted.min_w, wanted.max_w)
+        old = asic.range_w
+        if old is None or any(
+            abs(a - b) > _WORTH_SAYING * max(a, b, 1.0) for a, b in zip(old, new, strict=True)
+        ):
+            asic.range_w = new
+
+    # What the house asks
+
+    @property
+    def heaters(self) -> frozenset[str]:
+        """The ids of the heaters that the ASICs are."""
+        return frozenset(asic.heater for asic in self.asics.values())
+
+    @property
+    def restartable(self) -> frozenset[str]:
+        """The uids of the machines that may be told to reboot."""
+        return frozenset(
+            uid
+            for uid, asic in self.asics.items()
+            if asic.device.capabilities.can_restart and not asic.rules.hands_off
+        )
+
+    def lease(self, heater: str, lease: Lease | None) -> bool:
+        """Give a heater a lease, or end it: the owner's safe state follows.
+
+        Return whether the heater is one of these.
+        """
+        for asic in self.asics.values():
+            if asic.heater == heater:
+                asic.state = replace(asic.state, lease=lease, adopted_until=0.0)
+                return True
+        return False
+
+    def drop_leases(self) -> None:
+        """End every lease: everything was stopped, or the house is obeyed no longer."""
+        for asic in self.asics.values():
+            asic.state = replace(asic.state, lease=None)
+
+    def restart(self, uid: str) -> bool:
+        """Reboot a machine; return whether it is one of these."""
+        if uid not in self.asics:
+            return False
+        self.asics[uid].station.restart()
+        return True
+
+    def adopt(self, uid: str | None) -> list[str]:
+        """Take a machine's pools (of all machines: None) for its owner's; return their names."""
+        adopted = []
+        for asic in self.asics.values():
+            sample = asic.station.sample
+            if uid in (None, asic.uid) and sample is not None:
+                self._store.kept.asics[asic.uid].pools = listed(sample.pools)
+                adopted.append(asic.station.name)
+        self._store.save()
+        return adopted
+
+    # What is told of them
+
+    @property
+    def failures(self) -> int:
+        """Looks that failed, of all machines."""
+        return sum(station.failures for station in self.stations)
+
+    def wrong(self, now: float) -> Mapping[Key, str]:
+        """Return what is wrong: (code, uid) -> a sentence."""
+        found: dict[Key, str] = {}
+        for station in self.stations:
+            known = any(asic.station is station for asic in self.asics.values())
+            if not known:
+                for key, text in troubles.unknown(station, self.asics, now).items():
+                    found[key] = f"{found[key]}; {text}" if key in found else text
+        for asic in self.asics.values():
+            pools = self._store.kept.asics[asic.uid].pools
+            found |= troubles.known(asic.station, asic.state, pools, now)
+        return found
+
+    def used(self) -> Iterator[tuple[float, int]]:
+        """Yield the kWh and the accepted shares of each machine since the last call."""
+        for asic in self.asics.values():
+            kwh = asic.station.meter.kwh if asic.station.meter else 0.0
+            more_kwh, asic.counted_kwh = max(0.0, kwh - asic.counted_kwh), kwh
+            shares, before = asic.station.readings.shares_accepted_total, asic.counted_shares
+            more = 0
+            if shares is not None:
+                if before is not None:
+                    more = shares - before if shares >= before else shares
+                asic.counted_shares = shares
+            yield more_kwh, more
+
+
+def heater_id(uid: str) -> str:
+    """Return the id of the heater that an ASIC is: it is part of topics' and entities' names."""
+    return f"asic-{uid.replace(':', '-').lower()}"

@@ -1,0 +1,60 @@
+"""What of an ASIC outlasts the bridge: its starts of the last day, its pools, where it was.
+
+Kept in the store by its uid; starts as times of the wall clock, since the bridge's own begins anew.
+A wall clock that was set back makes a start look fresh, never forgotten.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..arbiter.asic.types import DAY_S
+from .pools import Pools
+
+_MOST_STARTS: Final = 200
+
+
+@dataclass
+class Kept:
+    """One ASIC's lasting facts. `address` is where it was last; `pools` None: none adopted yet."""
+
+    address: str = ""
+    starts: list[float] = field(default_factory=list)
+    pools: Pools | None = None
+    interrupted: bool = False
+
+
+def understood(raw: object) -> Kept:
+    """Return what is understood of a file that another version, or nobody, may have written."""
+    facts: dict[str, Any] = raw if isinstance(raw, dict) else {}
+    starts, pools, address = facts.get("starts"), facts.get("pools"), facts.get("address")
+    return Kept(
+        address=address if isinstance(address, str) else "",
+        starts=[float(at) for at in starts[-_MOST_STARTS:] if isinstance(at, int | float)]
+        if isinstance(starts, list)
+        else [],
+        pools=[
+            [str(part) for part in pool]
+            for pool in pools
+            if isinstance(pool, list) and len(pool) == 2
+        ]
+        if isinstance(pools, list)
+        else None,
+        interrupted=bool(facts.get("interrupted")),
+    )
+
+
+def starts_since(
+    kept: Kept, now: float, wall: Callable[[], float] = time.time
+) -> tuple[float, ...]:
+    """Return the starts of the last day on the bridge's clock, which says `now`."""
+    ages = [max(0.0, wall() - at) for at in kept.starts]
+    return tuple(sorted(now - age for age in ages if age < DAY_S))
+
+
+def note_starts(
+    kept: Kept, starts: tuple[float, ...], now: float, wall: Callable[[], float] = time.time
+) -> None:
+    """Keep these starts of the bridge's clock."""
+    kept.starts = [wall() - (now - at) for at in starts[-_MOST_STARTS:]]
