@@ -7,10 +7,11 @@ entities are states that a test sets.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigSubentryDataWithId
+from homeassistant.config_entries import ConfigSubentry, ConfigSubentryDataWithId
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -22,6 +23,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.control.requests import HeaterKey
 from custom_components.hashcenter.control.seen import HvacMode
+from custom_components.hashcenter.house import House
 from custom_components.hashcenter.plan import heater_id
 from custom_components.hashcenter.wire.messages import (
     AnyRequest,
@@ -88,6 +90,11 @@ class HomeRig(ScriptedRig):
         state = HeaterState(id="s19", power_w=20.0, effect=Effect.REACHED, available_w=3000.0)
         self.state = self.state.model_copy(update={"heaters": (state,), "inference": None})
         self.devices = {ASIC: device_state(self.boot_id, activity=Activity.PAUSED)}
+
+    def rest(self) -> None:
+        """Be idle, with nothing asked."""
+        for one in self.inventory.heaters:
+            self._draw(one.id, 0.0)
 
     def change_heater(self, heater_id: str, **changes: Any) -> None:
         """Have one heater say something else from the next heartbeat on."""
@@ -190,9 +197,19 @@ class Home:
     rigs: dict[str, HomeRig]
 
     @property
+    def house(self) -> House:
+        """Return the house; another one after a reload."""
+        return house_of(self.entry)
+
+    @property
     def heating(self) -> Any:
         """Return the house's heating; anew after a reload."""
         return house_of(self.entry).heating
+
+    def say_all(self) -> None:
+        """Have every rig say everything, as after the house subscribed anew."""
+        for rig in self.rigs.values():
+            rig.live(burst=True)
 
     def set(self, entity_id: str, state: object, **attributes: Any) -> None:
         """Have an entity say something."""
@@ -233,14 +250,18 @@ class Home:
         await self.heating.async_set_room(room_id, **{"mode": HvacMode.HEAT, **wish})
         await self.settle()
 
-    async def restart(self, away_s: float = 30.0) -> None:
-        """Restart the house as Home Assistant's restart does: only what is stored comes back."""
+    async def restart(self, *lost: str, away_s: float = 30.0) -> None:
+        """Restart the house as Home Assistant does; `lost` entities have nothing to say yet."""
         assert await self.hass.config_entries.async_unload(self.entry.entry_id)
         await self.settle()
+        for entity_id in lost:
+            self.hass.states.async_remove(entity_id)
         self.freezer.tick(timedelta(seconds=away_s))
         for rig in self.rigs.values():
             rig.tick += away_s
         assert await self.hass.config_entries.async_setup(self.entry.entry_id)
+        await self.settle()
+        self.say_all()
         await self.settle()
 
 
@@ -267,6 +288,7 @@ async def set_up_home(
     rigs[ATTIC].inventory = rigs[ATTIC].inventory.model_copy(
         update={"devices": (gpu(), cpu()), "heaters": (heater((GPU, CPU)),)}
     )
+    rigs[ATTIC].rest()
     home = Home(hass, entry, freezer, rigs)
     home.warm(20.0)
     home.warm(20.0, BATH_THERMOMETER)
@@ -279,3 +301,14 @@ async def set_up_home(
             rig.live(burst=True)
     await home.settle()
     return home
+
+
+def subentry_of(data: ConfigSubentryDataWithId) -> ConfigSubentry:
+    """Return a subentry that can be added to a running house."""
+    return ConfigSubentry(
+        data=MappingProxyType(dict(data["data"])),
+        subentry_id=data["subentry_id"],
+        subentry_type=data["subentry_type"],
+        title=data["title"],
+        unique_id=None,
+    )
