@@ -13,7 +13,8 @@ from .dashboard import (
     async_serve_dashboard,
 )
 from .house import HashcenterConfigEntry, House, made_of
-from .registry import uid_of
+from .part_entity import room_owner
+from .registry import async_place, async_unknown, uid_of
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -30,7 +31,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -
     """Bring the house to life."""
     entry.runtime_data = house = House(hass, entry)
     await house.async_start()
+    new_rooms = async_unknown(hass, entry, map(room_owner, house.plan.rooms.values()))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    async_place(hass, entry, new_rooms)
     await async_add_dashboard_resource(hass)
     entry.async_on_unload(entry.add_update_listener(_async_reload_if_changed))
 

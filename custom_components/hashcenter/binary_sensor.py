@@ -15,8 +15,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import RigCoordinator
-from .entity import HouseEntity, Makers, RigEntity, async_follow, rig_owner, unique_id
+from .entity import (
+    HouseEntity,
+    Makers,
+    RigEntity,
+    async_add_exactly,
+    async_follow,
+    rig_owner,
+    unique_id,
+)
 from .house import HashcenterConfigEntry, House
+from .part_binary_sensors import circuit_binary_sensors, room_binary_sensors
 from .rig import Rig
 from .sensor_tables import answers
 
@@ -25,9 +34,10 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class HouseBinaryDescription(BinarySensorEntityDescription):
-    """A yes or no about the house."""
+    """A yes or no about the house, for houses where `exists_fn` holds."""
 
-    is_on_fn: Callable[[House], bool]
+    is_on_fn: Callable[[House], bool | None]
+    exists_fn: Callable[[House], bool] = lambda _: True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +49,16 @@ class RigBinaryDescription(BinarySensorEntityDescription):
     always_available: bool = False
 
 
+def _needs_backup(house: House) -> bool | None:
+    wanted = house.heating.wanted
+    return any(room.needs_backup for room in wanted.rooms.values()) if wanted else None
+
+
+def _cheaper(house: House) -> bool | None:
+    wanted = house.heating.wanted
+    return wanted.money.house.cheaper if wanted else None
+
+
 HOUSE: Final = (
     HouseBinaryDescription(
         key="inference_available", is_on_fn=lambda house: house.data.inference_available
@@ -47,6 +67,17 @@ HOUSE: Final = (
         key="problem",
         device_class=BinarySensorDeviceClass.PROBLEM,
         is_on_fn=lambda house: bool(house.problems),
+    ),
+    HouseBinaryDescription(
+        key="needs_backup",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        is_on_fn=_needs_backup,
+        exists_fn=lambda house: bool(house.plan.rooms),
+    ),
+    HouseBinaryDescription(
+        key="cheaper_than_alternative",
+        is_on_fn=_cheaper,
+        exists_fn=lambda house: house.plan.money.has_price and house.plan.money.has_alternative,
     ),
 )
 
@@ -75,7 +106,12 @@ async def async_setup_entry(
 ) -> None:
     """Have the house's binary sensors, and those of its rigs as they come and go."""
     house = entry.runtime_data
-    async_add_entities([HouseBinarySensor(house, description) for description in HOUSE])
+    add = partial(async_add_exactly, entry, async_add_entities)
+    add([HouseBinarySensor(house, one) for one in HOUSE if one.exists_fn(house)])
+    for room in house.plan.rooms.values():
+        add(room_binary_sensors(house, room), room.id)
+    for circuit in house.plan.circuits.values():
+        add(circuit_binary_sensors(house, circuit), circuit.id)
     for rig in house.rigs.values():
         async_follow(rig, async_add_entities, partial(_wanted, rig))
 
@@ -96,7 +132,7 @@ class HouseBinarySensor(HouseEntity, BinarySensorEntity):
 
     @property
     @override
-    def is_on(self) -> bool:
+    def is_on(self) -> bool | None:
         return self.entity_description.is_on_fn(self.coordinator)
 
 

@@ -5,12 +5,13 @@ hang on the house, rig and heater entities on their rig's heartbeat, device enti
 alone. `async_follow` adds and withdraws a rig's entities as its inventory says.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import (
     AddConfigEntryEntitiesCallback,
     async_get_current_platform,
@@ -147,6 +148,27 @@ def asic_of(rig: RigCoordinator, heater: Heater) -> Device | None:
     """Return the ASIC that the heater is, None for a machine's heater."""
     device = rig.data.described(heater.devices[0]) if len(heater.devices) == 1 else None
     return device if device and device.kind == DeviceKind.ASIC else None
+
+
+@callback
+def async_add_exactly(
+    entry: ConfigEntry,
+    add: AddConfigEntryEntitiesCallback,
+    entities: Sequence[Entity],
+    subentry_id: str | None = None,
+) -> None:
+    """Have these entities of a part of the house (None: the house itself), and no others.
+
+    What its owner's figures made sense of before and now do not is removed.
+    """
+    domain = async_get_current_platform().domain
+    registry = er.async_get(async_get_current_platform().hass)
+    wanted = {entity.unique_id for entity in entities}
+    for known in er.async_entries_for_config_entry(registry, entry.entry_id):
+        ours = known.domain == domain and known.config_subentry_id == subentry_id
+        if ours and known.unique_id not in wanted:
+            registry.async_remove(known.entity_id)
+    add(entities, config_subentry_id=subentry_id)
 
 
 @callback

@@ -175,6 +175,25 @@ class MoneyPlan:
     alternative_cop: float | None = None
     alternative_price_per_kwh: float | None = None
 
+    @property
+    def has_price(self) -> bool:
+        """Whether the owner said what a kWh costs."""
+        figures = (self.price_entity, self.price_per_kwh)
+        return bool(self.tiers) or any(one is not None for one in figures)
+
+    @property
+    def has_alternative(self) -> bool:
+        """Whether the owner said what else could heat, and its price can be known."""
+        if self.alternative_price_per_kwh is not None:
+            return True
+        return self.alternative_cop is not None and self.has_price
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the owner said what work is worth."""
+        figures = (self.hash_value_entity, self.hash_value_per_th_day)
+        return any(one is not None for one in (*figures, self.inference_value_per_mtoken))
+
 
 @dataclass(frozen=True)
 class HousePlan:

@@ -2,7 +2,7 @@
 
 A GPU or a CPU is a child device, named by its kind and its number that the rig never reuses; an
 ASIC is a device of its own that is reached via the rig. Their identifiers are their uids, a rig's
-cannot be taken for one.
+cannot be taken for one. A room or a circuit is a service that belongs to its subentry.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+)
 from homeassistant.helpers.typing import UNDEFINED
 
 from .const import DOMAIN, MANUFACTURER
@@ -80,6 +84,52 @@ def device_info(rig: RigCoordinator, device: Device) -> dr.DeviceInfo | dr.Child
         sw_version=device.firmware,
         via_device_id=parent.id,
     )
+
+
+def part_info(
+    hass: HomeAssistant, entry: ConfigEntry, owner: str, *, model: str, name: str
+) -> dr.DeviceInfo:
+    """Return how a part of the house that is no machine is registered: a room or a circuit.
+
+    `owner` names it among all that have entities, `model` says what it is.
+    """
+    registry = dr.async_get(hass)
+    house = registry.async_get_device_by_identifier(house_identifier(entry), entry.entry_id)
+    assert house is not None  # registered before any entity
+    return dr.DeviceInfo(
+        identifiers={(DOMAIN, owner)},
+        entry_type=dr.DeviceEntryType.SERVICE,
+        manufacturer=MANUFACTURER,
+        model=model,
+        name=name,
+        via_device_id=house.id,
+    )
+
+
+@callback
+def async_unknown(hass: HomeAssistant, entry: ConfigEntry, owners: Iterable[str]) -> list[str]:
+    """Return those parts of the house that have no device yet."""
+    registry = dr.async_get(hass)
+    return [
+        owner
+        for owner in owners
+        if registry.async_get_device_by_identifier((DOMAIN, owner), entry.entry_id) is None
+    ]
+
+
+@callback
+def async_place(hass: HomeAssistant, entry: ConfigEntry, owners: Iterable[str]) -> None:
+    """Put new rooms into the areas of their names, which voice goes by.
+
+    Not before their entities are there: Home Assistant puts the area in front of the device in an
+    entity's id, so a room's would have its name twice.
+    """
+    registry = dr.async_get(hass)
+    for owner in owners:
+        room = registry.async_get_device_by_identifier((DOMAIN, owner), entry.entry_id)
+        if room is not None and room.name:
+            area = ar.async_get(hass).async_get_or_create(room.name)
+            registry.async_update_device(room.id, area_id=area.id)
 
 
 @callback

@@ -1,4 +1,4 @@
-"""Selects: what the house favors."""
+"""Selects: what the house favors, and who decides it."""
 
 from typing import Final, override
 
@@ -6,6 +6,7 @@ from homeassistant.components.select import SelectEntity, SelectEntityDescriptio
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .control.tilt import Tilt
 from .entity import HouseEntity
 from .house import HashcenterConfigEntry
 from .wire.values import Favor
@@ -13,6 +14,7 @@ from .wire.values import Favor
 PARALLEL_UPDATES = 0
 
 FAVOR: Final = SelectEntityDescription(key="favor", options=list(Favor))
+TILT: Final = SelectEntityDescription(key="tilt", options=list(Tilt))
 
 
 async def async_setup_entry(
@@ -20,8 +22,9 @@ async def async_setup_entry(
     entry: HashcenterConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Have the house's select."""
-    async_add_entities([FavorSelect(entry.runtime_data, FAVOR)])
+    """Have the house's selects."""
+    house = entry.runtime_data
+    async_add_entities([FavorSelect(house, FAVOR), TiltSelect(house, TILT)])
 
 
 class FavorSelect(HouseEntity, SelectEntity):
@@ -35,3 +38,16 @@ class FavorSelect(HouseEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         await self.coordinator.heating.async_set_favor(Favor(option))
+
+
+class TiltSelect(HouseEntity, SelectEntity):
+    """What decides the favor: a person, or a policy by cold, price, sun or the hour."""
+
+    @property
+    @override
+    def current_option(self) -> str:
+        return self.coordinator.heating.tilt
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        await self.coordinator.heating.async_set_tilt(Tilt(option))

@@ -1,5 +1,6 @@
 """Sensors: what the house, its rigs, heaters and devices measure and say (sensor_tables.py).
 
+Those of rooms, circuits, money and what is planned with heaters have files of their own.
 A value is written when it is worth a recorder row (calm.py); availability is written at once.
 """
 
@@ -14,6 +15,7 @@ from homeassistant.util import dt as dt_util
 
 from . import sensor_tables as tables
 from .calm_sensor import CalmSensor, HouseSensor, RigSensor
+from .circuit_sensors import circuit_sensors
 from .coordinator import DeviceCoordinator, RigCoordinator
 from .energy_sensors import HouseEnergy, HouseEnergyToday, OtherEnergy
 from .entity import (
@@ -21,12 +23,17 @@ from .entity import (
     HashcenterEntity,
     HeaterEntity,
     Makers,
+    async_add_exactly,
     async_follow,
     heater_owner,
     rig_owner,
     unique_id,
 )
+from .heater_sensors import heater_sensors
 from .house import HashcenterConfigEntry, House
+from .money_sensors import house_sensors
+from .room_sensors import room_sensors
+from .sats_sensor import sats_sensors
 from .sensor_kinds import SensorDescription, Value
 from .wire.messages import Device, Heater
 
@@ -40,14 +47,21 @@ async def async_setup_entry(
 ) -> None:
     """Have the house's sensors, and those of its rigs as they come and go."""
     house = entry.runtime_data
-    async_add_entities([HouseSensor(house, description) for description in tables.HOUSE])
-    async_add_entities(
+    add = partial(async_add_exactly, entry, async_add_entities)
+    add(
         [
+            *(HouseSensor(house, description) for description in tables.HOUSE),
             HouseEnergy(house, tables.HOUSE_ENERGY),
             HouseEnergyToday(house, tables.HOUSE_ENERGY_TODAY),
             HouseProblems(house),
+            *house_sensors(house),
+            *sats_sensors(house, async_add_entities),
         ]
     )
+    for room in house.plan.rooms.values():
+        add(room_sensors(house, room), room.id)
+    for circuit in house.plan.circuits.values():
+        add(circuit_sensors(house, circuit), circuit.id)
     for rig in house.rigs.values():
         async_follow(rig, async_add_entities, partial(_wanted, rig))
 
@@ -69,6 +83,8 @@ def _wanted(rig: RigCoordinator) -> Makers:
             makers[unique_id(owner, description.key)] = partial(
                 HeaterSensor, rig, heater, description
             )
+        planned = heater_sensors(rig, heater).items()
+        makers |= {unique_id(owner, key): maker for key, maker in planned}
         if rig.data.allows_control:
             makers[unique_id(owner, tables.HEAT_REQUEST_UNTIL.key)] = partial(
                 HeatRequestUntil, rig, heater

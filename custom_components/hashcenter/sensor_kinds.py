@@ -76,7 +76,7 @@ def measured(
 
 def power(key: str, **rest: Any) -> SensorDescription:
     """Describe watts."""
-    return measured(key, UnitOfPower.WATT, SensorDeviceClass.POWER, calm=POWER, **rest)
+    return measured(key, UnitOfPower.WATT, SensorDeviceClass.POWER, **{"calm": POWER, **rest})
 
 
 def energy(key: str, **rest: Any) -> SensorDescription:
@@ -91,12 +91,17 @@ def energy(key: str, **rest: Any) -> SensorDescription:
     )
 
 
-def enumerated(key: str, values: type[StrEnum], **rest: Any) -> SensorDescription:
+def enumerated(
+    key: str,
+    values: type[StrEnum],
+    get: Callable[[Any], str | None] | None = None,
+    **rest: Any,
+) -> SensorDescription:
     """Describe an enum. What a newer bridge says and we do not know is shown as unknown."""
-    get, known = attrgetter(key), frozenset(values)
+    get, known = get or attrgetter(key), frozenset(values)
 
     def value_fn(source: Any) -> str | None:
-        value: str | None = get(source)
+        value = get(source)
         return value if value in known else None
 
     return SensorDescription(

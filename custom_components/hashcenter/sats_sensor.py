@@ -1,0 +1,124 @@
+"""Satoshis of the day, estimated: the miners' hash rate at a hash value that is in satoshis.
+
+What a pool really pays is not known here. Without such a hash value, or for solo miners, who earn
+nothing on most days, there is no such sensor.
+"""
+
+import time
+from datetime import date, datetime
+from typing import Final, override
+
+from homeassistant.components.sensor import (
+    DOMAIN as SENSOR_DOMAIN,
+    SensorEntity,
+    SensorStateClass,
+)
+from homeassistant.const import EntityStateAttribute
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.helpers.restore_state import (
+    ExtraStoredData,
+    RestoredExtraData,
+    RestoreEntity,
+)
+from homeassistant.util import dt as dt_util
+
+from .calm_sensor import CalmSensor
+from .const import DOMAIN
+from .entity import HouseEntity, unique_id
+from .house import House
+from .money_sensors import DAILY
+from .sensor_kinds import SensorDescription, Value
+from .today import Flow
+from .worth import hash_rate_ths, sats_per_th_day
+
+SATS_TODAY: Final = SensorDescription(
+    key="sats_today",
+    state_class=SensorStateClass.TOTAL,
+    native_unit_of_measurement="sat",
+    suggested_display_precision=0,
+    calm=DAILY,
+    value_fn=lambda amount: amount,
+)
+
+
+@callback
+def sats_sensors(house: House, add: AddConfigEntryEntitiesCallback) -> list[SensorEntity]:
+    """Return the sensor if there is one yet; else it comes once the hash value is in satoshis."""
+    hass, entry, money = house.hass, house.config_entry, house.plan.money
+    entity_id = money.hash_value_entity
+    if entity_id is None or money.solo:
+        return []
+    known = er.async_get(hass).async_get_entity_id(
+        SENSOR_DOMAIN, DOMAIN, unique_id(entry.entry_id, SATS_TODAY.key)
+    )
+    if known or hash_value(hass, entity_id) is not None:
+        return [SatsToday(house, entity_id)]
+
+    @callback
+    def heard(_: Event[EventStateChangedData]) -> None:
+        if undo and hash_value(hass, entity_id) is not None:
+            undo.pop()()
+            add([SatsToday(house, entity_id)])
+
+    @callback
+    def stop() -> None:
+        while undo:
+            undo.pop()()
+
+    undo = [async_track_state_change_event(hass, [entity_id], heard)]
+    entry.async_on_unload(stop)
+    return []
+
+
+def hash_value(hass: HomeAssistant, entity_id: str) -> float | None:
+    """Return what 1 TH/s earns in a day in satoshis, None if the entity does not say it so."""
+    if (state := hass.states.get(entity_id)) is None:
+        return None
+    try:
+        value = float(state.state)
+    except ValueError:
+        return None
+    unit = state.attributes.get(EntityStateAttribute.UNIT_OF_MEASUREMENT)
+    return sats_per_th_day(value, unit)
+
+
+class SatsToday(CalmSensor[House], HouseEntity, RestoreEntity):
+    """The satoshis that today's hashing should bring on average."""
+
+    _flow = Flow()
+
+    def __init__(self, house: House, entity_id: str) -> None:
+        """Belong to the house and follow the hash value of `entity_id`."""
+        super().__init__(house, SATS_TODAY)
+        self._hash_value = entity_id
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        day = self._flow.day
+        return dt_util.start_of_local_day(date.fromisoformat(day)) if day else None
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        if (stored := await self.async_get_last_extra_data()) is not None:
+            data = stored.as_dict()
+            self._flow = Flow(data["day"], data["amount"])
+        await super().async_added_to_hass()
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        return RestoredExtraData({"day": self._flow.day, "amount": self._flow.amount})
+
+    @override
+    def read(self) -> Value:
+        value = hash_value(self.hass, self._hash_value)
+        rate_ths = hash_rate_ths(rig.data for rig in self.coordinator.rigs.values())
+        per_day = None if value is None or rate_ths is None else value * rate_ths
+        day = dt_util.now().date().isoformat()
+        self._flow = self._flow.add(per_day, day, time.monotonic())
+        known = self._flow.at is not None or self._flow.amount > 0
+        return self._flow.amount if known else None
