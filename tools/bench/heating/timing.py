@@ -22,6 +22,8 @@ from custom_components.hashcenter.control.seen import (
     MoneySeen,
     OutsideDemand,
     Pace,
+    PeakEvent,
+    Quiet,
     RoomSeen,
     Thermometer,
 )
@@ -61,6 +63,10 @@ def random_house(rng: random.Random) -> HouseSeen:
                 rng.uniform(3.0, 30.0) if rng.random() < 0.95 else None, rng.uniform(0.0, 1800.0)
             ),
             windows_open=rng.random() < 0.05,
+            ceiling_c=rng.choice([None, 25.0]),
+            child=rng.random() < 0.1,
+            quiet=Quiet(1_500.0) if rng.random() < 0.05 else None,
+            backup_heats=rng.random() < 0.05,
         )
         for index in range(_ROOMS)
     )
@@ -74,6 +80,7 @@ def random_house(rng: random.Random) -> HouseSeen:
             parent="main",
             others_w=rng.choice([0.0, 2000.0]),
             meter=Meter(rng.uniform(0.0, 2000.0), rng.uniform(0.0, 150.0)),
+            tripped=rng.random() < 0.02,
         )
         for index in range(RIGS)
     ]
@@ -87,8 +94,19 @@ def random_house(rng: random.Random) -> HouseSeen:
             price_per_kwh=rng.uniform(0.05, 0.4),
             hash_value_per_th_day=0.035,
             inference_value_per_mtoken=0.3,
+            peak=rng.choice(
+                [
+                    None,
+                    None,
+                    None,
+                    PeakEvent(active=True),
+                    PeakEvent(active=False, starts_in_s=900.0),
+                ]
+            ),
+            on_generator=rng.random() < 0.05,
         ),
         favor=rng.choice(list(Favor)),
+        stop_all=rng.random() < 0.01,
     )
 
 
@@ -103,6 +121,7 @@ def _heater(rng: random.Random, rig: int, number: int) -> HeaterSeen:
         pace=Pace.SLOW if slow else Pace.FAST,
         room=f"room{rng.randrange(_ROOMS)}" if rng.random() < 0.95 else None,
         circuit=f"circuit{rig}",
+        also_rooms=(f"room{rng.randrange(_ROOMS)}",) if rng.random() < 0.05 else (),
         idle_w=idle_w,
         min_w=max_w * 0.4,
         max_w=max_w,
@@ -121,6 +140,8 @@ def _heater(rng: random.Random, rig: int, number: int) -> HeaterSeen:
         effect=rng.choice(list(Effect)),
         lease=LeaseSeen(power_w) if rng.random() < 0.8 else None,
         outside=OutsideDemand(500.0, _START + 1e9) if rng.random() < 0.03 else None,
+        hands_off=rng.random() < 0.02,
+        may_hash_for_money=rng.random() < 0.1,
         j_per_th=rng.choice([15.0, 20.0, 30.0]),
         tokens_per_joule=0.1,
     )
