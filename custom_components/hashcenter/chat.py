@@ -9,6 +9,7 @@ that breaks off moves nothing.
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from datetime import tzinfo
+from typing import Protocol
 
 from homeassistant.components.conversation import (
     AssistantContent,
@@ -22,6 +23,7 @@ from homeassistant.components.conversation import (
 from homeassistant.helpers.json import json_dumps
 from homeassistant.helpers.llm import ToolInput, ToolResult
 
+from .errors import error
 from .prompt import Json, Prompt
 from .thinking import Channel, Piece, Splitter
 from .tool_calls import Call, ToolCalls
@@ -82,13 +84,27 @@ def carries_token(chunk: Json) -> bool:
     return isinstance(delta, dict) and any(delta.get(name) for name in fields)
 
 
-async def deltas(chunks: AsyncIterable[Json], prompt: Prompt) -> AsyncGenerator[Delta]:
+class Reader(Protocol):
+    """Reads an answer in another form than words."""
+
+    def feed(self, text: str) -> str:
+        """Return the words that are certain after `text`."""
+
+    def end(self) -> tuple[str, list[Call]] | None:
+        """Return the last words and the calls, None if they are in no form at all."""
+
+
+async def deltas(
+    chunks: AsyncIterable[Json], prompt: Prompt, reader: Reader | None = None
+) -> AsyncGenerator[Delta]:
     """Yield the chat log's deltas of one streamed message; `prompt` names its tools.
 
+    `reader` reads what is not thought; without one it is words. Raises HomeAssistantError if it
+    cannot.
     What follows the first finish reason is not part of the message. `chunks` must raise if the
     answer is incomplete.
     """
-    answer = _Answer(prompt)
+    answer = _Answer(prompt, reader)
     yield {"role": "assistant"}
     async for chunk in chunks:
         for delta in answer.take(chunk):
@@ -100,8 +116,9 @@ async def deltas(chunks: AsyncIterable[Json], prompt: Prompt) -> AsyncGenerator[
 class _Answer:
     """One message as it arrives."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, reader: Reader | None) -> None:
         self._prompt = prompt
+        self._reader = reader
         self._splitter = Splitter()
         self._calls = ToolCalls()
         self._written_calls: list[str] = []
@@ -135,14 +152,22 @@ class _Answer:
             # A server that found the calls may have left their text in as well.
             for text in self._written_calls:
                 self._calls.add_text(text)
-        return [*found, *_called(self._calls.finish(self._prompt.usable, self._prompt.listed))]
+        calls = self._calls.finish(self._prompt.usable, self._prompt.listed)
+        if self._reader is not None:
+            if (read := self._reader.end()) is None:
+                raise error("answer_not_understood")
+            words, more = read
+            found.extend([{"content": words}] if words else [])
+            calls = [*calls, *more]
+        return [*found, *_called(calls)]
 
     def _route(self, pieces: Iterable[Piece]) -> list[Delta]:
         found: list[Delta] = []
         for piece in pieces:
             match piece.channel:
                 case Channel.SPOKEN:
-                    found.append({"content": piece.text})
+                    words = self._reader.feed(piece.text) if self._reader else piece.text
+                    found.extend([{"content": words}] if words else [])
                 case Channel.THINKING:
                     found.append({"thinking_content": piece.text})
                 case Channel.TOOL_CALL:

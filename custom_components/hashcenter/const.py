@@ -28,6 +28,11 @@ CONF_RIG: Final = "rig"
 CONF_KEY: Final = "key"
 CONF_HOST: Final = "host"
 
+#: What a `conversation` subentry holds besides: how much the model may think, and whether it is
+#: held to valid tool calls.
+CONF_THINKING: Final = "thinking"
+CONF_CONSTRAIN: Final = "constrain_tools"
+
 #: The bridge this integration was made for; an older one still works and shows an update.
 BRIDGE_VERSION: Final = "0.1.0"
 RELEASES_URL: Final = "https://github.com/hashcenter/hashcenter/releases"

@@ -6,7 +6,7 @@ while some rig with a key can answer; pipelines also call an unavailable one, wh
 """
 
 import logging
-from typing import Literal, override
+from typing import Final, Literal, override
 from weakref import WeakKeyDictionary
 
 from homeassistant.components import conversation
@@ -25,15 +25,19 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_translations
 
-from .const import CONF_RIG, DOMAIN, SUBENTRY_CONVERSATION
+from .const import CONF_CONSTRAIN, CONF_RIG, CONF_THINKING, DOMAIN, SUBENTRY_CONVERSATION
+from .errors import error
 from .house import HashcenterConfigEntry, House
 from .inference import candidates, nobody
-from .prompt import async_read
-from .turn import Conversation, Manner, Turn, error
+from .prompt import async_names, async_read
+from .thinking import Limit, Thinking
+from .turn import Conversation, Manner, Turn
 
 _LOGGER = logging.getLogger(__name__)
 
 PARALLEL_UPDATES = 0
+#: How long somebody who spoke is kept waiting by thoughts.
+LIMIT: Final = Limit()
 
 
 async def async_setup_entry(
@@ -62,6 +66,8 @@ class ConversationAgent(conversation.ConversationEntity):
         self._prompt: str | None = subentry.data.get(CONF_PROMPT)
         self._llm_apis: list[str] = list(subentry.data.get(CONF_LLM_HASS_API, []))
         self._rig_id: str | None = subentry.data.get(CONF_RIG)
+        self._thinking = Thinking(subentry.data.get(CONF_THINKING, Thinking.OFF))
+        self._constrain: bool = subentry.data.get(CONF_CONSTRAIN, False)
         self._conversations: WeakKeyDictionary[SystemContent, Conversation] = WeakKeyDictionary()
         self._attr_unique_id = subentry.subentry_id
         self._attr_device_info = DeviceInfo(
@@ -125,14 +131,17 @@ class ConversationAgent(conversation.ConversationEntity):
         system = chat_log.content[0]
         assert isinstance(system, SystemContent)
         # It stays the same object for as long as the conversation goes on in the same place.
-        if (conversation := self._conversations.get(system)) is None:
+        if (known := self._conversations.get(system)) is None:
             context = user_input.as_llm_context(DOMAIN)
-            conversation = Conversation(
-                await async_read(self.hass, chat_log, context, self._llm_apis)
-            )
-            self._conversations[system] = conversation
-        manner = Manner(rig_id=self._rig_id)
-        turn = Turn(self._house, chat_log, self.entity_id, conversation, manner)
+            known = Conversation(await async_read(self.hass, chat_log, context, self._llm_apis))
+            self._conversations[system] = known
+        manner = Manner(
+            rig_id=self._rig_id,
+            thinking=self._thinking,
+            limit=LIMIT,
+            names=async_names(self.hass, conversation.DOMAIN) if self._constrain else None,
+        )
+        turn = Turn(self._house, chat_log, self.entity_id, known, manner)
         await turn.async_run()
 
     async def _in_words(self, err: HomeAssistantError, language: str) -> HomeAssistantError:

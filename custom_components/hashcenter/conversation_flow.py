@@ -18,6 +18,7 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT
 from homeassistant.helpers import llm
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -25,7 +26,14 @@ from homeassistant.helpers.selector import (
     TemplateSelector,
 )
 
-from .const import CONF_RIG, SUBENTRY_CONVERSATION, SUBENTRY_RIG
+from .const import (
+    CONF_CONSTRAIN,
+    CONF_RIG,
+    CONF_THINKING,
+    SUBENTRY_CONVERSATION,
+    SUBENTRY_RIG,
+)
+from .thinking import Thinking
 
 _TITLE = "Hashcenter"
 
@@ -70,6 +78,8 @@ class ConversationSubentryFlow(ConfigSubentryFlow):
             CONF_PROMPT: data.get(CONF_PROMPT, llm.DEFAULT_INSTRUCTIONS_PROMPT),
             CONF_LLM_HASS_API: [api for api in data.get(CONF_LLM_HASS_API, []) if api in apis],
         }
+        suggested[CONF_THINKING] = data.get(CONF_THINKING, Thinking.OFF)
+        suggested[CONF_CONSTRAIN] = data.get(CONF_CONSTRAIN, False)
         if data.get(CONF_RIG) in rigs:
             suggested[CONF_RIG] = data[CONF_RIG]
         return self.async_show_form(
@@ -100,6 +110,14 @@ def _schema(apis: Mapping[str, str], rigs: Mapping[str, str]) -> probatio.Schema
             probatio.Optional(CONF_RIG): SelectSelector(
                 SelectSelectorConfig(options=_options(rigs), mode=SelectSelectorMode.DROPDOWN)
             ),
+            probatio.Optional(CONF_THINKING): SelectSelector(
+                SelectSelectorConfig(
+                    options=list(Thinking),
+                    mode=SelectSelectorMode.DROPDOWN,
+                    translation_key=CONF_THINKING,
+                )
+            ),
+            probatio.Optional(CONF_CONSTRAIN): BooleanSelector(),
         }
     )
 
@@ -113,4 +131,6 @@ def _kept(answers: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in answers.items() if value}
     if kept.get(CONF_PROMPT, "").strip() == llm.DEFAULT_INSTRUCTIONS_PROMPT.strip():
         del kept[CONF_PROMPT]
+    if kept.get(CONF_THINKING) == Thinking.OFF:
+        del kept[CONF_THINKING]
     return kept

@@ -8,7 +8,7 @@ clean start: a message without the retain flag was said after our subscription w
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, override
 
@@ -151,15 +151,12 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.data = before.apply(message, uid=address.uid, retained=retained)
         if isinstance(message, RigState) and self.data is not before:
             self._await(SILENT_S, self.async_silent)
-        self._tell(before, address.uid)
+        self.async_tell(before, address.uid)
 
     @callback
     def async_silent(self) -> None:
         """Note that the rig cannot be heard any more."""
-        before = self.data
-        if before.online:
-            self.data = before.silent()
-            self._tell(before)
+        async_silence([self])
 
     @callback
     def async_structure_changed(self) -> None:
@@ -167,7 +164,8 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         for listener in list(self._structure_listeners):
             listener()
 
-    def _tell(self, before: Rig, uid: str | None = None) -> None:
+    @callback
+    def async_tell(self, before: Rig, uid: str | None = None) -> None:
         """Wake exactly those that a change concerns: one device's entities, or the whole rig's."""
         now = self.data
         if now is before:
@@ -195,7 +193,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
     def _give_up(self) -> None:
         before = self.data
         self.data = before.given_up()
-        self._tell(before)
+        self.async_tell(before)
 
     def _await(self, seconds: float, then: CALLBACK_TYPE) -> None:
         """Wait for the next heartbeat for so long, and no longer for anything else."""
@@ -261,6 +259,16 @@ async def async_say(hass: HomeAssistant, rig_id: str, request: AnyRequest) -> No
         False,
         message_expiry_interval=topics.REQUEST.expiry_s if speaks_mqtt5(hass) else None,
     )
+
+
+@callback
+def async_silence(rigs: Iterable[RigCoordinator]) -> None:
+    """Note that these rigs cannot be heard any more: all first, so that none is asked instead."""
+    before = [(rig, rig.data) for rig in rigs if rig.data.online]
+    for rig, heard in before:
+        rig.data = heard.silent()
+    for rig, heard in before:
+        rig.async_tell(heard)
 
 
 @dataclass(frozen=True)

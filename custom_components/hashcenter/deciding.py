@@ -24,6 +24,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
 from . import attention
+from .backup_heat import BackupHeat
 from .const import DOMAIN
 from .control import decide as policy, state as memory
 from .control.people import People
@@ -63,6 +64,7 @@ class Deciding:
         self._house = house
         self._on_due = on_due
         self.measured = Measured()
+        self.backups = BackupHeat(hass, house.config_entry)
         self.state = memory.State()
         self.tilting = TiltMemory()
         self.seen: HouseSeen | None = None
@@ -91,6 +93,7 @@ class Deciding:
             self.tilting = TiltMemory(Favor(stored["favor"]))
             used = Accumulator(stored["used_kwh"], MappingProxyType(stored["counters"]))
             self._today = Daily(stored["day"], used)
+            self.backups.restore(stored["backups"])
         except (KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("What the house had learned cannot be read and is lost: %s", err)
 
@@ -148,7 +151,7 @@ class Deciding:
         self.tilting = self._tilted(people, seen, now)
         self.seen = seen = replace(seen, favor=self.tilting.favor)
         self._heaters = {heater.key: heater for heater in seen.heaters}
-        self.problems = readings.problems
+        self.problems = {**readings.problems, **self.backups.problems}
         self._track(people)
         if self.wanted is None and not self._heard_all(seen):
             return
@@ -156,6 +159,7 @@ class Deciding:
             self.measured.weigh(rig.data)
         self.state, self.wanted = policy.decide(self.state, seen, now)
         self._decided_at = now
+        self.backups.async_follow(self._house.plan.rooms, seen, self.wanted)
         self._wake_in(self._pause_s(people, now))
         self._save_soon()
 
@@ -254,6 +258,7 @@ class Deciding:
             "control": memory.stored(self.state),
             "heaters": self.measured.stored(),
             "favor": self.tilting.favor,
+            "backups": self.backups.stored(),
             "day": self._today.day,
             "used_kwh": self._today.sum.total_kwh,
             "counters": dict(self._today.sum.counters),

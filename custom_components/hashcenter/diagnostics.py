@@ -8,9 +8,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 from .const import CONF_HOST, CONF_KEY
+from .control.state import stored as remembered
+from .control.wanted import HouseWanted
 from .coordinator import RigCoordinator
 from .house import HashcenterConfigEntry
-from .plan import HousePlan
+from .plan import HousePlan, heater_id
 from .registry import rig_of, uid_of
 
 TO_REDACT: Final = {CONF_KEY, CONF_HOST, "url", "mac", "controller"}
@@ -32,7 +34,8 @@ async def async_get_config_entry_diagnostics(
                 for text, since in house.problems.values()
             ],
             "heating": {
-                "favor": state.favor,
+                "favor": house.heating.favor,
+                "tilt": state.tilt,
                 "stopped": state.stopped,
                 "unreleased": sorted(state.unreleased),
                 "hold_h": house.heating.hold_h,
@@ -41,10 +44,27 @@ async def async_get_config_entry_diagnostics(
                     "/".join(key): {"power_w": held.power_w, "until": held.until}
                     for key, held in state.requests.items()
                 },
+                "hash_for_money": ["/".join(key) for key in sorted(state.hash_for_money)],
+                "rooms": {room: house.heating.wish(room) for room in house.plan.rooms},
+                "learned": remembered(house.heating.deciding.state),
             },
+            "decision": _decision(house.heating.wanted),
         },
         TO_REDACT,
     )
+
+
+def _decision(wanted: HouseWanted | None) -> dict[str, Any] | None:
+    """Return what was decided last, and by which limits."""
+    if wanted is None:
+        return None
+    return {
+        "heaters": {heater_id(key): want for key, want in wanted.heaters.items()},
+        "rooms": dict(wanted.rooms),
+        "circuits": dict(wanted.circuits),
+        "prices": {heater_id(key): price for key, price in wanted.money.heaters.items()},
+        "house_price": wanted.money.house,
+    }
 
 
 async def async_get_device_diagnostics(

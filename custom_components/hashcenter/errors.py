@@ -42,6 +42,13 @@ class RigRefused(RigError):
         self.code = code
 
 
+def error(key: str, **placeholders: str) -> HomeAssistantError:
+    """Return the error for something that did not work, as a sentence in every language."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
+    )
+
+
 def mistake(key: str, **placeholders: str) -> ServiceValidationError:
     """Return the error for something a person asked that cannot be."""
     return ServiceValidationError(

@@ -96,6 +96,20 @@ class Heating:
         wish = self.state.rooms.get(room_id) or first_wish(room.presets_c)
         return settled(wish, room.presets_c, room.boost_s, time.time())
 
+    def unfit(self) -> Mapping[HeaterKey, tuple[str, str]] | None:
+        """Return the heaters that no lease is given to, because of what follows a power cut.
+
+        With their own and the circuit's names; None before the first decision.
+        """
+        if self.wanted is None or self.seen is None:
+            return None
+        names = {heater.key: heater.name for heater in self.seen.heaters}
+        return {
+            key: (names.get(key, key.heater), self._circuit(want))
+            for key, want in self.wanted.heaters.items()
+            if want.limit.code is LimitCode.UNATTENDED
+        }
+
     def may_hash_for_money(self, key: HeaterKey) -> bool:
         """Return whether the heater may hash when nobody needs its heat, by its owner's word."""
         return key in self.state.hash_for_money

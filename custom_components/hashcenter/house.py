@@ -7,6 +7,7 @@ raises or withdraws repairs (issues.py).
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, override
 
@@ -20,9 +21,11 @@ from homeassistant.util import dt as dt_util
 
 from . import issues
 from .const import CONF_RIG, DOMAIN, SUBENTRY_RIG
+from .control.requests import HeaterKey
 from .coordinator import (
     RigCoordinator,
     async_say,
+    async_silence,
     async_subscribe,
     async_wait_for_mqtt,
     speaks_mqtt5,
@@ -60,6 +63,10 @@ class House(DataUpdateCoordinator[Summary]):
         self.devices = DeviceBook(hass)
         #: What came of questions to the rigs.
         self.asked = Memory()
+        #: Heaters that their circuit could not carry after a power cut, None before a decision.
+        self._unfit: Mapping[HeaterKey, tuple[str, str]] | None = None
+        #: Devices that often did not follow their watts, by rig.
+        self._ineffective: dict[str, frozenset[str]] = {}
         self.controller = ""
         self.requester: Requester
         #: What is wrong, and since when: text by the problem's key.
@@ -104,12 +111,19 @@ class House(DataUpdateCoordinator[Summary]):
     @callback
     def async_rig_changed(self, rig: RigCoordinator) -> None:
         """Sum up and renew after a heartbeat, or after a rig fell silent."""
+        self._ineffective[rig.rig_id] = issues.async_review_effects(
+            self.hass, self.config_entry, rig, self._ineffective.get(rig.rig_id, frozenset())
+        )
         if not self.heating.async_hear(rig):
             self.async_decided()
 
     @callback
     def async_decided(self) -> None:
-        """Show what was decided."""
+        """Show what was decided, and ask for what only a person can do about it."""
+        unfit = self.heating.unfit()
+        if unfit is not None and unfit != self._unfit:
+            self._unfit = unfit
+            issues.async_review_circuits(self.hass, self.config_entry, unfit)
         self._summarize()
         self.async_update_listeners()
 
@@ -142,8 +156,7 @@ class House(DataUpdateCoordinator[Summary]):
         if connected:
             issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
             return
-        for rig in self.rigs.values():
-            rig.async_silent()
+        async_silence(self.rigs.values())
 
     def _summarize(self) -> None:
         named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}

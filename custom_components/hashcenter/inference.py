@@ -22,8 +22,8 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from . import issues
 from .chat import carries_token
 from .completion import AnswerError, Endpoint, Patience, stream_completion
-from .const import DOMAIN
 from .coordinator import RigCoordinator
+from .errors import error
 from .house import House
 from .rig_choice import Offer, ranked
 from .wire.values import Activity, Favor
@@ -57,7 +57,7 @@ class Candidate:
 
 def prompt_id(request: Mapping[str, Any]) -> str:
     """Return the hash of what questions share: the instructions and the tools of a request."""
-    shared: list[Any] = [request.get("tools"), request.get("response_format")]
+    shared: list[Any] = [request.get("tools")]
     for message in request.get("messages", []):
         if message.get("role") != "system":
             break
@@ -200,4 +200,4 @@ def nobody(house: House, rig_id: str | None) -> HomeAssistantError:
         why = "everything_stopped"
     else:
         why = "no_rig_available"
-    return HomeAssistantError(translation_domain=DOMAIN, translation_key=why)
+    return error(why)

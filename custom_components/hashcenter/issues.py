@@ -5,7 +5,7 @@ of them changes. `repairs.py` fixes those that a key or a confirmation fixes.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import BRIDGE_VERSION, DOMAIN, RELEASES_URL
+from .control.requests import HeaterKey
 from .coordinator import RigCoordinator
 from .length import Fit
 
@@ -22,6 +23,8 @@ MISSING_KEY: Final = "missing_key"
 ENDPOINT_CHANGED: Final = "endpoint_changed"
 WRONG_KEY: Final = "wrong_key"
 TOO_MANY_ENTITIES: Final = "too_many_entities"
+UNATTENDED: Final = "unattended"
+NO_EFFECT_OFTEN: Final = "no_effect_often"
 
 #: Those that the rig's key, or the person's yes to its address, settles.
 FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
@@ -77,6 +80,55 @@ def async_answered(hass: HomeAssistant, rig: RigCoordinator) -> None:
 
 
 @callback
+def async_review_effects(
+    hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinator, before: frozenset[str]
+) -> frozenset[str]:
+    """Raise a repair for each device that does not follow its watts, by the live rig's own count.
+
+    Return their uids; `before` is what was returned last. A rig that is away says nothing.
+    """
+    if (live := rig.data.live) is None:
+        return before
+    faults = {one.uid: one.text for one in live.faults if one.code == NO_EFFECT_OFTEN and one.uid}
+    found = frozenset(faults)
+    for uid in before - found:
+        ir.async_delete_issue(hass, DOMAIN, f"{NO_EFFECT_OFTEN}_{uid}_{rig.rig_id}")
+    for uid in found - before:
+        _raise(
+            hass,
+            entry,
+            rig,
+            f"{NO_EFFECT_OFTEN}_{uid}",
+            ir.IssueSeverity.WARNING,
+            translation_key=NO_EFFECT_OFTEN,
+            reason=faults[uid].removesuffix("."),
+        )
+    return found
+
+
+@callback
+def async_review_circuits(
+    hass: HomeAssistant, entry: ConfigEntry, unfit: Mapping[HeaterKey, tuple[str, str]]
+) -> None:
+    """Raise a repair for each heater that its circuit could not carry after a power cut.
+
+    `unfit` names heater and circuit as people do.
+    """
+    with ir.async_refresh_issues(hass, DOMAIN, issue_id_pattern=rf"{UNATTENDED}_"):
+        for key, (heater, circuit) in unfit.items():
+            ir.async_create_issue(
+                hass,
+                DOMAIN,
+                f"{UNATTENDED}_{key.heater}_{key.rig}",
+                config_entry_id=entry.entry_id,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=UNATTENDED,
+                translation_placeholders={"heater": heater, "circuit": circuit},
+            )
+
+
+@callback
 def async_withdraw(hass: HomeAssistant, rigs: Collection[str] = ()) -> None:
     """Withdraw repairs of rigs that are not among `rigs`, and every refused key."""
     theirs = tuple(f"_{rig}" for rig in rigs)
@@ -100,6 +152,7 @@ def _raise(
     rig: RigCoordinator,
     kind: str,
     severity: ir.IssueSeverity,
+    translation_key: str | None = None,
     **more: str,
 ) -> None:
     ir.async_create_issue(
@@ -111,7 +164,7 @@ def _raise(
         is_fixable=kind in FIXABLE,
         learn_more_url=RELEASES_URL if kind == PROTOCOL_MISMATCH else None,
         severity=severity,
-        translation_key=kind,
+        translation_key=translation_key or kind,
         translation_placeholders={
             "rig": rig.name,
             "host": rig.data.endpoint_url or "",

@@ -45,6 +45,7 @@ class Leasing:
         self._on_resumed = on_resumed
         #: Why a rig refused what should hold, by target; shown among the house's problems.
         self.refusals: dict[Target, str] = {}
+        self._should_hold: dict[Target, Saying] = {}
         self._said: dict[Target, Said] = {}
         self._locks: defaultdict[Target, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -53,16 +54,15 @@ class Leasing:
         """Close the gap between what should hold at these rigs and what was said to them."""
         now = time.time()
         should_hold = {saying.target: saying for saying in sayings}
-        if self.refusals:
-            self.refusals = {
-                target: why
-                for target, why in self.refusals.items()
-                if target in should_hold or target[0] not in rigs
-            }
+        gone = [one for one in self._should_hold if one[0] in rigs and one not in should_hold]
+        for target in gone:
+            del self._should_hold[target]
+            self.refusals.pop(target, None)
+        self._should_hold |= should_hold
         for target, saying in should_hold.items():
             if due(saying, self._said.get(target), now) and not self._locks[target].locked():
                 self._house.config_entry.async_create_background_task(
-                    self._hass, self._async_try(saying), f"{DOMAIN} {saying.action} {target}"
+                    self._hass, self._async_close(target), f"{DOMAIN} {saying.action} {target}"
                 )
 
     async def async_say(self, saying: Saying) -> Response:
@@ -84,14 +84,18 @@ class Leasing:
         """Return whether anything was said about a heater since Home Assistant started."""
         return target in self._said
 
-    async def _async_try(self, saying: Saying) -> None:
-        try:
-            await self.async_say(saying)
-        except HomeAssistantError as err:
-            text = str(err)
-            if self.refusals.get(saying.target) != text:
-                _LOGGER.warning("What %s should do is not done: %s", saying.rig, text)
-            self.refusals[saying.target] = text
+    async def _async_close(self, target: Target) -> None:
+        """Say what should hold, and what should hold by the time that is said."""
+        while saying := self._should_hold.get(target):
+            if not due(saying, self._said.get(target), time.time()):
+                return
+            try:
+                await self.async_say(saying)
+            except HomeAssistantError as err:
+                text = str(err)
+                if self.refusals.get(target) != text:
+                    _LOGGER.warning("What %s should do is not done: %s", saying.rig, text)
+                self.refusals[target] = text
 
 
 def _request(saying: Saying, stamp: Stamp) -> AnyRequest:

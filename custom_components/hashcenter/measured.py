@@ -64,7 +64,7 @@ class Measured:
         """Begin with nothing known."""
         self._means: dict[HeaterKey, Mean] = {}
         self._j_per_th: dict[HeaterKey, float] = {}
-        self._facts: dict[HeaterKey, tuple[Heater, bool]] = {}
+        self._facts: dict[HeaterKey, Heater] = {}
 
     def hear(self, rig: Rig) -> None:
         """Take a rig's heartbeat."""
@@ -83,10 +83,10 @@ class Measured:
         for key in [key for key in self._facts if key.rig == rig.rig_id]:
             del self._facts[key]
         for heater in rig.inventory.heaters:
-            self._facts[HeaterKey(rig.rig_id, heater.id)] = (heater, is_asic(rig, heater))
+            self._facts[HeaterKey(rig.rig_id, heater.id)] = heater
 
-    def facts(self, rig_id: str) -> Mapping[HeaterKey, tuple[Heater, bool]]:
-        """Return the rig's heaters as last heard of, and which of them are ASICs."""
+    def facts(self, rig_id: str) -> Mapping[HeaterKey, Heater]:
+        """Return the rig's heaters as last heard of."""
         return {key: fact for key, fact in self._facts.items() if key.rig == rig_id}
 
     def mean_w(self, key: HeaterKey) -> float | None:
@@ -100,39 +100,36 @@ class Measured:
 
     def weigh(self, rig: Rig) -> None:
         """Take in what a terahash takes the rig's ASICs now; once a minute is enough."""
-        for key, (heater, asic) in self.facts(rig.rig_id).items():
-            state = rig.heater_state(heater.id)
-            device = rig.device(heater.devices[0]) if asic else None
-            if device is None or state is None or state.power_w is None:
-                continue
-            if device.activity != Activity.HASHING or not device.hash_rate_mhs:
-                continue
-            j_per_th = state.power_w / (device.hash_rate_mhs / 1e6)
-            before = self._j_per_th.get(key, j_per_th)
-            self._j_per_th[key] = before + _WEIGHT * (j_per_th - before)
+        for key, heater in self.facts(rig.rig_id).items():
+            j_per_th = _j_per_th(rig, heater)
+            if j_per_th is not None:
+                before = self._j_per_th.get(key, j_per_th)
+                self._j_per_th[key] = before + _WEIGHT * (j_per_th - before)
 
     def stored(self) -> list[dict[str, Any]]:
         """Return what is worth keeping over a restart, as JSON's values."""
         return [
-            {
-                "key": list(key),
-                "heater": encode(heater),
-                "asic": asic,
-                "j_per_th": self._j_per_th.get(key),
-            }
-            for key, (heater, asic) in self._facts.items()
+            {"key": list(key), "heater": encode(heater), "j_per_th": self._j_per_th.get(key)}
+            for key, heater in self._facts.items()
         ]
 
     def restore(self, stored: list[dict[str, Any]]) -> None:
         """Bring back what `stored` returned; raises ValueError for what cannot be read."""
         for one in stored:
             key = HeaterKey(*one["key"])
-            self._facts[key] = (decode(Heater, one["heater"]), bool(one["asic"]))
+            self._facts[key] = decode(Heater, one["heater"])
             if one["j_per_th"]:
                 self._j_per_th[key] = float(one["j_per_th"])
 
 
-def is_asic(rig: Rig, heater: Heater) -> bool:
-    """Return whether the heater is one ASIC, not a whole machine."""
-    device = rig.described(heater.devices[0]) if len(heater.devices) == 1 else None
-    return device is not None and device.kind == DeviceKind.ASIC
+def _j_per_th(rig: Rig, heater: Heater) -> float | None:
+    """Return what a terahash takes an ASIC that hashes now; what a GPU mines is no terahash."""
+    described = rig.described(heater.devices[0]) if len(heater.devices) == 1 else None
+    if described is None or described.kind != DeviceKind.ASIC:
+        return None
+    device, state = rig.device(described.uid), rig.heater_state(heater.id)
+    if device is None or device.activity != Activity.HASHING:
+        return None
+    if state is None or state.power_w is None or not device.hash_rate_mhs:
+        return device.joules_per_terahash or None
+    return state.power_w / (device.hash_rate_mhs / 1e6) or None

@@ -11,11 +11,13 @@ from homeassistant.components.number import (
     NumberEntityDescription,
     NumberMode,
 )
-from homeassistant.const import EntityCategory, UnitOfPower, UnitOfTime
+from homeassistant.const import EntityCategory, UnitOfPower, UnitOfTemperature, UnitOfTime
 from homeassistant.core import HomeAssistant, ServiceResponse
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
+from homeassistant.util.unit_conversion import TemperatureConverter
 
+from .control.explain import sentence
 from .coordinator import RigCoordinator
 from .entity import HeaterEntity, HouseEntity, Makers, async_follow, heater_owner, unique_id
 from .house import HashcenterConfigEntry
@@ -107,18 +109,38 @@ class HeatRequestNumber(HeaterEntity, NumberEntity):
         await self.coordinator.house.heating.async_request_heat(self.key, value)
 
     async def async_request_heat(
-        self, power_w: float, duration: timedelta | None = None
+        self,
+        power_w: float,
+        duration: timedelta | None = None,
+        high_limit: float | None = None,
+        thermometer: str | None = None,
     ) -> ServiceResponse:
-        """Ask for watts for a time; return what the rig answered."""
-        heating = self.coordinator.house.heating
-        hold_s = duration.total_seconds() if duration else None
-        response = await heating.async_request_heat(self.key, power_w, hold_s)
-        request = heating.request(self.key)
+        """Ask for watts for a time; return what the rig answered.
+
+        `high_limit` is in the unit that Home Assistant shows temperatures in.
+        """
+        house = self.coordinator.house
+        unit = self.hass.config.units.temperature_unit
+        high_c = None
+        if high_limit is not None:
+            high_c = TemperatureConverter.convert(high_limit, unit, UnitOfTemperature.CELSIUS)
+        response = await house.heating.async_request_heat(
+            self.key,
+            power_w,
+            duration.total_seconds() if duration else None,
+            high_limit_c=high_c,
+            thermometer=thermometer,
+        )
+        request = house.heating.request(self.key)
+        want = house.heating.wanted.heaters.get(self.key) if house.heating.wanted else None
+        names = {circuit.id: circuit.name for circuit in house.plan.circuits.values()}
         return {
             "result": response.result,
             "power_w": request.power_w if request else None,
             "until": dt_util.utc_from_timestamp(request.until).isoformat() if request else None,
             "available_w": self.heater_state.available_w if self.heater_state else None,
+            "granted_w": want.power_w if want else None,
+            "why": sentence(want.limit, names) if want else None,
         }
 
     async def async_release_heat(self) -> None:

@@ -12,16 +12,25 @@ Assistant renders the same prompt for other places, and the lines that differ ar
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import probatio
 from homeassistant.components.conversation import ChatLog, SystemContent
+from homeassistant.components.homeassistant.exposed_entities import async_should_expose
 from homeassistant.components.intent import async_device_supports_timers
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import device_registry as dr, entity_registry as er, llm
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+    floor_registry as fr,
+    intent,
+    llm,
+)
 
 type Json = dict[str, Any]
 
@@ -31,10 +40,20 @@ _CLOCK = re.compile(r"\n?Current time is \d\d:\d\d:\d\d\. Today's date is \d{4}-
 
 
 @dataclass(frozen=True)
+class Names:
+    """What the house calls its things, by the argument that takes such a name."""
+
+    name: tuple[str, ...] = ()
+    area: tuple[str, ...] = ()
+    floor: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What comes before the words. `usable` names the tools that may be called from this place.
 
-    `clock` says that the model has no tool to ask for the time and has to be told.
+    `clock` says that the model has no tool to ask for the time and has to be told. `named` holds
+    which arguments of a tool take a name of the house: name, area, floor.
     """
 
     shared: str
@@ -42,6 +61,7 @@ class Prompt:
     clock: bool = False
     tools: tuple[Json, ...] = ()
     usable: frozenset[str] = frozenset()
+    named: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def listed(self) -> frozenset[str]:
@@ -80,22 +100,50 @@ async def async_read(
         return split(system.content, extra=chat_log.extra_system_prompt)
     instances = [here, *await _async_elsewhere(hass, context, api_ids)]
     specs: dict[str, Json] = {}
+    named: dict[str, frozenset[str]] = {}
     for instance in instances:
         for tool in instance.tools:
             if tool.name not in specs:
                 specs[tool.name] = _tool_spec(tool, instance)
-    prompt = split(
-        system.content,
-        [instance.api_prompt for instance in instances],
-        chat_log.extra_system_prompt,
+                named[tool.name] = _named(tool)
+    variants = [instance.api_prompt for instance in instances]
+    return replace(
+        split(system.content, variants, chat_log.extra_system_prompt),
+        tools=tuple(specs[name] for name in sorted(specs)),
+        usable=frozenset(tool.name for tool in here.tools),
+        named=MappingProxyType(named),
     )
-    return Prompt(
-        prompt.shared,
-        prompt.place,
-        prompt.clock,
-        tuple(specs[name] for name in sorted(specs)),
-        frozenset(tool.name for tool in here.tools),
-    )
+
+
+@callback
+def async_names(hass: HomeAssistant, assistant: str) -> Names:
+    """Return what can be named in a question to `assistant`: what is exposed to it, where it is."""
+    registry = er.async_get(hass)
+    entities = [
+        name
+        for state in hass.states.async_all()
+        if async_should_expose(hass, assistant, state.entity_id)
+        for name in intent.async_get_entity_aliases(
+            hass, registry.async_get(state.entity_id), state=state
+        )
+    ]
+    areas = [name for area in ar.async_get(hass).areas.values() for name in _all_names(area)]
+    floors = [name for floor in fr.async_get(hass).floors.values() for name in _all_names(floor)]
+    return Names(tuple(entities), tuple(areas), tuple(floors))
+
+
+def _all_names(place: ar.AreaEntry | fr.FloorEntry) -> list[str]:
+    return [place.name, *sorted(place.aliases)]
+
+
+def _named(tool: llm.Tool) -> frozenset[str]:
+    """Return which arguments of a tool can only be a name that the house has."""
+    while isinstance(tool, llm.NamespacedTool):
+        tool = tool.tool
+    if isinstance(tool, llm.IntentTool) and tool.integration != "intent_script":
+        # A timer has a name of its own.
+        return frozenset({"area", "floor"} if "Timer" in tool.name else {"name", "area", "floor"})
+    return frozenset({"name", "area"} if tool.name.endswith("__GetLiveContext") else ())
 
 
 async def _async_elsewhere(

@@ -31,8 +31,8 @@ def heaters_seen(
     rig: Rig, places: Places, measured: Measured, controller: str
 ) -> Iterable[HeaterSeen]:
     """Return the rig's heaters; those of a rig that is away as they were last heard of."""
-    for key, (heater, asic) in measured.facts(rig.rig_id).items():
-        yield _seen(rig, key, heater, places, measured, controller, asic=asic)
+    for key, heater in measured.facts(rig.rig_id).items():
+        yield _seen(rig, key, heater, places, measured, controller)
 
 
 def _seen(
@@ -42,8 +42,6 @@ def _seen(
     places: Places,
     measured: Measured,
     controller: str,
-    *,
-    asic: bool,
 ) -> HeaterSeen:
     live, state = rig.live, rig.heater_state(heater.id)
     online = live is not None and state is not None
@@ -54,7 +52,7 @@ def _seen(
     return HeaterSeen(
         key=key,
         name=heater.name,
-        pace=Pace.SLOW if asic else Pace.FAST,
+        pace=Pace.FAST if heater.starts_per_day is None else Pace.SLOW,
         room=rooms[0] if rooms else None,
         also_rooms=rooms[1:],
         circuit=places.circuits.get(key),
@@ -62,7 +60,9 @@ def _seen(
         min_w=heater.min_w,
         max_w=heater.max_w,
         unattended_w=heater.unattended_w,
-        settle_s=heater.settle_s,
+        boot_peak_w=heater.boot_peak_w,
+        step_w=heater.step_w,
+        settle_s=max(heater.settle_s, heater.start_s),
         can_hash=heater.can_hash,
         can_answer=heater.can_answer,
         online=online,
@@ -76,7 +76,8 @@ def _seen(
         questions=inference.waiting + inference.answering if inference else 0,
         effect=state.effect if state else None,
         lease=LeaseSeen(held.power_w, held.cap_w) if held else None,
-        hands_off=key in places.hands_off,
+        # A change by the vendor's own means is a person's, too.
+        hands_off=key in places.hands_off or bool(state and state.hold_s),
         outside=places.outside.get(key),
         may_hash_for_money=key in places.hash_for_money,
         j_per_th=measured.j_per_th(key),

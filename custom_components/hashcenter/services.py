@@ -20,7 +20,11 @@ SERVICE_RELEASE_HEAT: Final = "release_heat"
 
 ATTR_POWER_W: Final = "power_w"
 ATTR_DURATION: Final = "duration"
+ATTR_HIGH_LIMIT: Final = "high_limit"
+ATTR_THERMOMETER: Final = "thermometer"
 
+#: A limit needs its thermometer, and the other way round.
+_CUT_OUT: Final = "cut_out"
 _MAX_DURATION: Final = timedelta(days=7)
 
 
@@ -41,6 +45,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
             probatio.Optional(ATTR_DURATION): probatio.All(
                 cv.time_period, probatio.Range(min=timedelta(minutes=1), max=_MAX_DURATION)
             ),
+            probatio.Inclusive(ATTR_HIGH_LIMIT, _CUT_OUT): probatio.Coerce(float),
+            probatio.Inclusive(ATTR_THERMOMETER, _CUT_OUT): cv.entity_id,
         },
         supports_response=SupportsResponse.OPTIONAL,
     )

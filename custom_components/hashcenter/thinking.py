@@ -1,5 +1,6 @@
-"""Which words of a model are for the ear: text as it streams in -> pieces, each with its channel.
+"""Thoughts: how much a model may think, and which of its words are for the ear.
 
+Text as it streams in -> pieces, each with its channel.
 Models think aloud between tags, and some write a tool call as text when the server has no parser
 for their template. Neither may be spoken. A tag may arrive in any number of parts: the end of the
 text is held back for as long as it could become one.
@@ -7,6 +8,57 @@ text is held back for as long as it could become one.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Final
+
+
+class TooLong(Exception):
+    """A model thought for longer than anybody would wait."""
+
+
+class Thinking(StrEnum):
+    """How much a model may think before it speaks, where it can."""
+
+    OFF = "off"
+    SHORT = "short"
+    FREE = "free"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a request says about it.
+
+        Builds of llama.cpp differ in the name of the budget; servers ignore what they do not know.
+        """
+        match self:
+            case Thinking.OFF:
+                return {"chat_template_kwargs": {"enable_thinking": False}, **_budget(0)}
+            case Thinking.SHORT:
+                return _budget(SHORT_TOKENS)
+            case Thinking.FREE:
+                return {}
+
+
+#: The budget of a short thought, in tokens.
+SHORT_TOKENS: Final = 256
+
+
+def _budget(tokens: int) -> dict[str, Any]:
+    return {"thinking_budget_tokens": tokens, "reasoning_budget_tokens": tokens}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """For how long thoughts may keep somebody waiting, in seconds.
+
+    `cut_s` ends a thought, and the model is asked not to think. One that thinks all the same has
+    `off_s`.
+    """
+
+    cut_s: float = 4.0
+    off_s: float = 20.0
+
+    def of(self, thinking: Thinking) -> float:
+        """Return the limit for a question that allows so much thinking."""
+        return self.off_s if thinking is Thinking.OFF else self.cut_s
 
 
 class Channel(StrEnum):

@@ -51,7 +51,7 @@ class ToolCalls:
 
     def add_text(self, text: str) -> None:
         """Take a whole call that the model wrote as text: `{"name": ..., "arguments": {...}}`."""
-        called = _json_object(text) or {}
+        called = json_object(text) or {}
         arguments = called.get("arguments", called.get("parameters", {}))
         self._add({"function": {"name": called.get("name"), "arguments": arguments}}, whole=True)
 
@@ -86,7 +86,7 @@ class ToolCalls:
             arguments = json.dumps(arguments, ensure_ascii=False)
         # A server that repeats the whole call in its finish chunk has not called twice.
         if isinstance(arguments, str) and not (
-            call.arguments == arguments and _json_object(arguments) is not None
+            call.arguments == arguments and json_object(arguments) is not None
         ):
             call.arguments = (call.arguments + arguments)[: MAX_ARGUMENT_CHARS + 1]
 
@@ -127,7 +127,7 @@ def _finished(
         )
     if name not in usable:
         return Call(id_, name, refusal=f"{name} cannot be used from this device. Nothing was done.")
-    arguments = _json_object(fragments.arguments) if fragments.arguments.strip() else {}
+    arguments = json_object(fragments.arguments) if fragments.arguments.strip() else {}
     if arguments is None:
         return Call(
             id_, name, refusal="The arguments are not one complete JSON object. Nothing was done."
@@ -144,7 +144,7 @@ def _offered_name(name: str, offered: Collection[str]) -> str | None:
     return meant[0] if len(meant) == 1 else None
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
+def json_object(text: str) -> dict[str, Any] | None:
     """Return the object that `text` is; fenced, as Python or encoded twice will do, too."""
     text = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     if len(text) > MAX_ARGUMENT_CHARS:

@@ -3,12 +3,15 @@
     chat log -> messages (chat.py) -> a rig (inference.py) -> deltas -> chat log, which runs tools
 
 A question that is longer than the model can read is asked again without the oldest turns, so many
-of them that the next few questions fit as well.
+of them that the next few questions fit as well. A model that thinks for longer than a person would
+wait is asked again, not to think; the rig has the prompt in its cache by then.
 """
 
 import logging
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any, Final
 
 from homeassistant.components.conversation import (
@@ -17,17 +20,18 @@ from homeassistant.components.conversation import (
     ToolResultContent,
     UserContent,
 )
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from . import issues
-from .chat import deltas, messages
+from .chat import Delta, deltas, messages
 from .completion import AnswerError
-from .const import DOMAIN
+from .constrained import Reader, schema, written
+from .errors import error
 from .house import House
 from .inference import stream_chat
 from .length import Length, fit, left_out
-from .prompt import Json, Prompt
+from .prompt import Json, Names, Prompt
+from .thinking import Limit, Thinking, TooLong
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -38,12 +42,19 @@ MAX_TOKENS: Final = 2048
 
 @dataclass(frozen=True)
 class Manner:
-    """How questions are asked: how urgent they are, which rig alone may answer, fields to add."""
+    """How questions are asked: how urgent they are, which rig alone may answer, in what form.
+
+    `names` are those of the house, if the model shall be held to valid calls. `answer` is the
+    schema of an answer that is data.
+    """
 
     priority: str = "voice"
     rig_id: str | None = None
     max_tokens: int = MAX_TOKENS
-    fields: Json | None = None
+    thinking: Thinking = Thinking.OFF
+    limit: Limit = field(default_factory=Limit)
+    names: Names | None = None
+    answer: Json | None = None
 
 
 @dataclass
@@ -85,7 +96,7 @@ class Turn:
         raise error("too_many_tool_calls")
 
     async def _async_ask(self) -> list[AssistantContent | ToolResultContent]:
-        """Ask once, or as often as the conversation has to be shortened; return what was added."""
+        """Ask once, or again in another manner as long as that helps; return what was added."""
         while True:
             try:
                 return await self._async_ask_once()
@@ -93,34 +104,63 @@ class Turn:
                 if err.began or err.length is None or not self._shorten(err.length):
                     self._complain(err)
                     raise
+            except TooLong:
+                if self._manner.thinking is Thinking.OFF:
+                    raise error("thought_too_long") from None
+                _LOGGER.debug("The model thinks for too long; it is asked not to")
+                self._manner = replace(self._manner, thinking=Thinking.OFF)
 
     async def _async_ask_once(self) -> list[AssistantContent | ToolResultContent]:
-        conversation, chat_log = self._conversation, self._chat_log
+        manner = self._manner
+        reader = Reader(self._allowed()) if self._in_form else None
         chunks = stream_chat(
-            self._house, self._request(), priority=self._manner.priority, rig_id=self._manner.rig_id
+            self._house, self._request(), priority=manner.priority, rig_id=manner.rig_id
         )
         async with aclosing(chunks):
+            said = deltas(chunks, self._conversation.prompt, reader)
+            limit = manner.limit.of(manner.thinking)
             return [
                 content
-                async for content in chat_log.async_add_delta_content_stream(
-                    self._agent_id, deltas(chunks, conversation.prompt)
+                async for content in self._chat_log.async_add_delta_content_stream(
+                    self._agent_id, _in_time(said, limit)
                 )
             ]
 
+    @property
+    def _in_form(self) -> bool:
+        """Whether the model is held to a form in which it can also call tools."""
+        manner, prompt = self._manner, self._conversation.prompt
+        return manner.names is not None or (manner.answer is not None and bool(prompt.tools))
+
+    def _allowed(self) -> Json:
+        manner = self._manner
+        return schema(self._conversation.prompt, manner.names or Names(), manner.answer)
+
     def _request(self) -> Json:
-        conversation, manner = self._conversation, self._manner
+        manner, prompt = self._manner, self._conversation.prompt
+        said = self._messages(self._conversation.skip)
+        request: dict[str, Any] = {"max_tokens": manner.max_tokens, **manner.thinking.fields}
+        if self._in_form:
+            return request | {
+                "messages": written(said, prompt),
+                "response_format": _form(self._allowed()),
+            }
+        request["messages"] = said
+        if manner.answer is not None:
+            request["response_format"] = _form(manner.answer)
+        if prompt.tools:
+            request |= {"tools": list(prompt.tools), "parallel_tool_calls": True}
+        return request
+
+    def _messages(self, skip: int) -> list[Json]:
         zone = dt_util.get_default_time_zone()
-        said = messages(self._chat_log.content, conversation.prompt, zone, conversation.skip)
-        request: dict[str, Any] = {"messages": said, "max_tokens": manner.max_tokens}
-        if conversation.prompt.tools:
-            request |= {"tools": list(conversation.prompt.tools), "parallel_tool_calls": True}
-        return request | (manner.fields or {})
+        return messages(self._chat_log.content, self._conversation.prompt, zone, skip)
 
     def _shorten(self, length: Length) -> bool:
         """Leave out the oldest turns; return whether there were any to leave out."""
         conversation = self._conversation
         turns = sum(isinstance(content, UserContent) for content in self._chat_log.content)
-        sizes = [self._characters(skip) for skip in range(max(1, turns))]
+        sizes = [len(str(self._messages(skip))) for skip in range(max(1, turns))]
         rest = len(str(conversation.prompt.tools))
         if (skip := left_out(sizes, conversation.skip, rest, length)) is None:
             return False
@@ -138,15 +178,10 @@ class Turn:
             return
         prompt = self._conversation.prompt
         tools = len(str(prompt.tools))
-        whole = self._characters(self._conversation.skip) + tools
+        whole = len(str(self._messages(self._conversation.skip))) + tools
         if (found := fit(prompt.shared, tools, whole, err.length)) is not None:
             issues.async_raise_too_many(self._house.hass, self._house.config_entry, rig, found)
             raise error("too_many_entities", rig=rig.name) from err
-
-    def _characters(self, skip: int) -> int:
-        conversation = self._conversation
-        zone = dt_util.get_default_time_zone()
-        return len(str(messages(self._chat_log.content, conversation.prompt, zone, skip)))
 
     def _end_silently(self) -> None:
         """Accept an empty answer if a tool did what was asked. Raises HomeAssistantError."""
@@ -159,8 +194,22 @@ class Turn:
         )
 
 
-def error(key: str, **placeholders: str) -> HomeAssistantError:
-    """Return an error that is a sentence in every language."""
-    return HomeAssistantError(
-        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
-    )
+async def _in_time(said: AsyncIterable[Delta], limit_s: float) -> AsyncGenerator[Delta]:
+    """Yield deltas; raises TooLong once only thoughts have come for `limit_s`."""
+    began: float | None = None
+    spoke = False
+    async for delta in said:
+        spoke = spoke or bool(delta.get("content") or delta.get("tool_calls"))
+        if not spoke and delta.get("thinking_content"):
+            now = monotonic()
+            began = now if began is None else began
+            if now - began > limit_s:
+                raise TooLong
+        yield delta
+
+
+def _form(allowed: Json) -> Json:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": allowed},
+    }

@@ -73,6 +73,8 @@ async def test_an_agent_is_added_with_what_was_answered(voice: Voice) -> None:
     assert suggested(form) == {
         "prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT,
         "llm_hass_api": ["assist"],
+        "thinking": "off",
+        "constrain_tools": False,
     }
     done = await answer(voice, form, {"prompt": "Rhyme.", "llm_hass_api": ["assist"], "rig": "one"})
     assert done["type"] is FlowResultType.CREATE_ENTRY
@@ -85,7 +87,8 @@ async def test_an_agent_is_added_with_what_was_answered(voice: Voice) -> None:
 
 async def test_defaults_are_not_stored_so_that_they_can_improve(voice: Voice) -> None:
     form = await start(voice, SubentryFlowContext(source=SOURCE_USER))
-    await answer(voice, form, {"prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT, "llm_hass_api": []})
+    defaults = {"thinking": "off", "constrain_tools": False, "llm_hass_api": []}
+    await answer(voice, form, {"prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT, **defaults})
     added = agents(voice)[-1]
     assert (added.title, dict(added.data)) == ("Hashcenter", {})
 
@@ -94,11 +97,18 @@ async def test_an_agent_is_changed(voice: Voice) -> None:
     [agent] = agents(voice)
     form = await start(voice, changing(agent))
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "reconfigure")
-    assert suggested(form) == {"prompt": "Be brief.", "llm_hass_api": ["assist"], "rig": "two"}
-    done = await answer(voice, form, {"prompt": "Be long."})
+    assert suggested(form) == {
+        "prompt": "Be brief.",
+        "llm_hass_api": ["assist"],
+        "rig": "two",
+        "thinking": "off",
+        "constrain_tools": False,
+    }
+    answers = {"prompt": "Be long.", "thinking": "short", "constrain_tools": True}
+    done = await answer(voice, form, answers)
     assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "reconfigure_successful")
     [agent] = agents(voice)
-    assert (agent.title, dict(agent.data)) == ("Hashcenter", {"prompt": "Be long."})
+    assert (agent.title, dict(agent.data)) == ("Hashcenter", answers)
     state = voice.hass.states.get(voice.agent)
     assert state
     assert state.attributes["supported_features"] == 0
@@ -106,7 +116,7 @@ async def test_an_agent_is_changed(voice: Voice) -> None:
 
 @pytest.mark.parametrize(
     "answers",
-    [{"prompt": "{{ broken"}, {"llm_hass_api": ["gone"]}, {"rig": "three"}],
+    [{"prompt": "{{ broken"}, {"llm_hass_api": ["gone"]}, {"rig": "three"}, {"thinking": "x"}],
 )
 async def test_what_cannot_be_is_refused_by_the_form(voice: Voice, answers: dict[str, Any]) -> None:
     form = await start(voice, SubentryFlowContext(source=SOURCE_USER))
@@ -120,7 +130,8 @@ async def test_what_is_gone_is_not_suggested_again(hass: HomeAssistant) -> None:
     )
     [agent] = agents(voice)
     form = await start(voice, changing(agent))
-    assert suggested(form) == {"prompt": llm.DEFAULT_INSTRUCTIONS_PROMPT, "llm_hass_api": []}
+    found = suggested(form)
+    assert (found["llm_hass_api"], "rig" in found) == ([], False)
 
 
 async def test_an_agent_can_be_added_only_while_the_house_runs(voice: Voice) -> None:

@@ -112,6 +112,8 @@ def test_every_repair_has_its_words() -> None:
         issues.MQTT_3,
         issues.PROTOCOL_MISMATCH,
         issues.TOO_MANY_ENTITIES,
+        issues.UNATTENDED,
+        issues.NO_EFFECT_OFTEN,
         *issues.FIXABLE,
     }
     assert set(ENGLISH["issues"]) == kinds

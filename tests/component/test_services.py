@@ -46,6 +46,8 @@ async def test_heat_is_requested_for_a_time_and_the_rigs_answer_comes_back(
             "power_w": 650.0,
             "until": "2026-11-22T14:00:00+00:00",
             "available_w": 880.0,
+            "granted_w": 650.0,
+            "why": "650 W are asked of it for 120 min more.",
         }
     }
     [request] = rig.asked
@@ -106,6 +108,8 @@ async def test_a_refusal_reaches_the_caller_in_the_rigs_words(
         {"power_w": 100, "duration": {"seconds": 5}},
         {"power_w": 100, "duration": {"days": 30}},
         {"power_w": 100, "heater": "machine"},
+        {"power_w": 100, "high_limit": 25},
+        {"power_w": 100, "thermometer": "sensor.bath_temperature"},
     ],
 )
 async def test_what_makes_no_sense_is_not_asked(

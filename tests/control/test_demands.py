@@ -34,6 +34,19 @@ def test_somebody_elses_demand_ends_with_its_hold() -> None:
     assert house.heater("s19").do is Do.RELEASE
 
 
+def test_no_watts_asked_for_is_a_demand_like_any_other() -> None:
+    house = scene(asic(room=None, outside=_asked(0.0)))
+    house.pass_minutes()
+    assert (house.heater("s19").do, house.heater("s19").power_w) == (Do.LEASE, 0.0)
+
+
+def test_a_demand_that_its_rig_cannot_meet_now_is_not_the_end_of_its_lease() -> None:
+    house = scene(asic(room=None, outside=_asked(), available_w=0.0, available_why="pool lost"))
+    house.pass_minutes()
+    assert house.heater("s19").do is Do.LEASE
+    assert house.heater("s19").limit.code is LimitCode.AVAILABLE
+
+
 def test_somebody_elses_watts_are_taken_off_what_the_room_wants() -> None:
     alone = scene(gpu(), asic(), rooms=(room(heat_loss_w_per_k=100.0),))
     alone.decide()

@@ -133,8 +133,8 @@ def house(number: int, seed: int, days: int) -> HouseOf:
         night_c=float(rng.uniform(17.0, 19.5)),
         windows=tuple(_spans(rng, days, per_day=0.4, shortest=5, longest=20)),
         loads=tuple(loads),
-        cuts=tuple(_spans(rng, days, per_day=1.0 / days, shortest=5, longest=30)),
-        restarts=tuple(_spans(rng, days, per_day=2.0 / days, shortest=2, longest=4)),
+        cuts=tuple(_spans(rng, days, per_day=1.0 / days, shortest=5, longest=30, least=1)),
+        restarts=tuple(_spans(rng, days, per_day=2.0 / days, shortest=2, longest=4, least=1)),
         silences=tuple(
             (name, start, end)
             for name in [*(one.name for one in gpus), *(one.name for one in asics)]
@@ -271,11 +271,17 @@ def _thermometer(rng: np.random.Generator, days: int) -> ThermometerOf:
 
 
 def _spans(
-    rng: np.random.Generator, days: int, *, per_day: float, shortest: int, longest: int
+    rng: np.random.Generator,
+    days: int,
+    *,
+    per_day: float,
+    shortest: int,
+    longest: int,
+    least: int = 0,
 ) -> list[tuple[int, int]]:
-    """Return random spans, in order."""
+    """Return random spans, `least` of them or more, in order."""
     spans = []
-    for _ in range(int(rng.poisson(per_day * days))):
+    for _ in range(max(least, int(rng.poisson(per_day * days)))):
         start = int(rng.integers(MINUTES_PER_DAY // 2, days * MINUTES_PER_DAY))
         spans.append((start, start + int(rng.integers(shortest, longest + 1))))
     return sorted(spans)

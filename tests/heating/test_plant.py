@@ -94,3 +94,22 @@ def test_no_device_draws_more_than_a_rig_calls_having_followed() -> None:
             for minute in range(30):
                 most = miner.seconds(minute, mains=True).max()
                 assert most <= max(of.max_w * 1.05, of.peak_w) + 0.1
+
+
+def test_every_house_meets_what_happens_in_a_winter() -> None:
+    houses = [house(number, seed=5, days=14) for number in range(12)]
+    for made in houses:
+        assert made.cuts, "a power cut"
+        assert made.restarts, "a restart of Home Assistant"
+        assert made.thermometer.noise_k > 0
+        assert made.thermometer.step_k > 0
+        assert {"c0", "main"} == {name for name, *_ in made.loads}, "kettle and dryer"
+        for rig in made.gpus:
+            evening = [start % 1440 // 60 for start, _ in rig.questions]
+            assert evening
+            assert all(18 <= hour < 22 for hour in evening)
+    assert any(made.windows for made in houses)
+    assert any(made.silences for made in houses)
+    assert any(miner.ignores_off for made in houses for miner in made.asics)
+    assert {made.sunny for made in houses} == {made.tight for made in houses} == {True, False}
+    assert all(0.79 <= made.capacity <= 2.01 for made in houses)

@@ -45,7 +45,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     has_room = rooms_of(seen, state.heaters)
     seen = replace(
         seen,
-        heaters=tuple(_placed(one, has_room.get(one.key)) for one in seen.heaters),
+        heaters=tuple(_placed(one, has_room.get(one.key), now) for one in seen.heaters),
     )
     heaters = {heater.key: heater for heater in seen.heaters}
     breakers = {circuit.id: circuit for circuit in seen.circuits}
@@ -129,7 +129,11 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     )
 
 
-def _placed(heater: HeaterSeen, room: str | None) -> HeaterSeen:
+def _placed(heater: HeaterSeen, room: str | None, now: float) -> HeaterSeen:
+    """Return the heater in the room that has it, without a demand whose time is over."""
+    outside = heater.outside
+    if outside is not None and outside.until <= now:
+        heater = replace(heater, outside=None)
     return heater if heater.room == room else replace(heater, room=room)
 
 
@@ -170,7 +174,7 @@ def _demand(
     stale = safety.is_stale(memory.rhythm, room.thermometer)
     temp_c = None if stale else room.thermometer.temp_c
     found = safety.verdict(room, memory, temp_c, on_generator=seen.money.on_generator)
-    ours = [heater for heater in heaters if _follows_room(heater, seen, now)]
+    ours = [heater for heater in heaters if is_ours(heater, seen) and heater.outside is None]
     foreign = [heater for heater in heaters if heater not in ours]
     heat = rooms.RoomHeat(
         delivered_w=delivered_w(heaters),
@@ -182,12 +186,6 @@ def _demand(
         memory, room, found, heat, temp_c, safety.outdoor_c(seen, room), seen.money.peak, now
     )
     return memory, found
-
-
-def _follows_room(heater: HeaterSeen, seen: HouseSeen, now: float) -> bool:
-    """Return whether the room says what this heater gets."""
-    outside = heater.outside is not None and heater.outside.until > now
-    return is_ours(heater, seen) and not outside
 
 
 def _fill(

@@ -107,7 +107,7 @@ def lease_outside(
     """Plan the watts that somebody else asks for, inside the heater's and the circuits' limits."""
     for heater in seen.heaters:
         demand = heater.outside
-        if demand is None or demand.until <= now or heater.key in plan.power_w:
+        if demand is None or heater.key in plan.power_w:
             continue
         stop = _outside_stop(heater, demand, seen)
         bound = bounds[heater.key]
@@ -263,10 +263,11 @@ def _cap_w(
 def _nobody_asks(heater: HeaterSeen, seen: HouseSeen, limit: Limit) -> bool:
     """Return whether the heater is the owner's again: no room of it is heated.
 
-    Its owner's safe state may be to hash, so it is not said where nothing may.
+    Its owner's safe state may be to hash, so it is not said where nothing may, nor while somebody
+    asks for watts, were it none.
     """
     room = seen.rooms_by_id.get(heater.room)
     kept = (LimitCode.TRIPPED, LimitCode.UNATTENDED, LimitCode.HIGH_LIMIT, LimitCode.PATIENCE)
-    if limit.code in kept or sheds(seen):
+    if limit.code in kept or sheds(seen) or heater.outside is not None:
         return False
     return room is None or room.mode is HvacMode.OFF

@@ -16,10 +16,13 @@ DECIDE: Final[Mapping[str, float]] = {"decide_ms_median": 5.0, "decide_ms_p99": 
 _MODELS: Final = ("2r2c", "iso52016")
 
 
-def misses(figures: Mapping[str, float]) -> list[str]:
-    """Return a sentence for every figure that does not meet the bar."""
+def misses(figures: Mapping[str, float], houses: int) -> list[str]:
+    """Return a sentence for every figure that does not meet the bar, or makes it too easy."""
     found = []
     for model in _MODELS:
+        bind = figures[f"{model}.houses_whose_circuits_bind"]
+        if bind < houses // 3:
+            found.append(f"{model}: circuits bind in {bind:.0f} of {houses} houses, not in a third")
         for name, (lowest, highest) in BAR.items():
             value = figures[f"{model}.hashcenter.{name}"]
             if not lowest <= value <= highest:

@@ -15,6 +15,8 @@ from tests.heating.compare import Compared, compare
 from tests.heating.houses import HouseOf
 from tests.heating.iso52016_nodes import Iso52016
 
+#: A circuit that binds for so much of the time counts as one that binds.
+_BINDS: Final = 0.2
 _WORST_OF_ALL: Final = "circuit_violation_s_max"
 
 #: (model, house number) -> what every controller came to.
@@ -52,7 +54,7 @@ def measure(
 
 
 def flat(results: Results) -> dict[str, float]:
-    """Return MODEL.CONTROLLER.FIGURE over all houses."""
+    """Return MODEL.CONTROLLER.FIGURE over all houses, and how many houses' circuits bind."""
     found: dict[str, float] = {}
     for model in sorted({model for model, _ in results}):
         of_model = [compared for key, compared in results.items() if key[0] == model]
@@ -62,4 +64,6 @@ def flat(results: Results) -> dict[str, float]:
                 values = [figures[name] for figures in by_house]
                 value = max(values) if name == _WORST_OF_ALL else statistics.median(values)
                 found[f"{model}.{controller}.{name}"] = value
+        bound = [one.courses["hashcenter"].binding.mean() >= _BINDS for one in of_model]
+        found[f"{model}.houses_whose_circuits_bind"] = float(sum(bound))
     return found
