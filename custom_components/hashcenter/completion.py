@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +19,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .chat import carries_token, first_choice
 from .const import DOMAIN
+from .contact import Endpoint, NotProvenError
 from .length import Length
 from .sse import EventLines, TooLong
 
@@ -54,15 +55,6 @@ class Patience:
     stall_s: float = 20.0
     tail_s: float = 1.0
     whole_s: float = 600.0
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a rig answers: its name for people, its URL and its key."""
-
-    name: str
-    url: str
-    key: str = field(repr=False)
 
 
 class AnswerError(HomeAssistantError):
@@ -171,6 +163,8 @@ class _Progress:
         """Return the translation key of what went wrong."""
         if isinstance(err, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             return "rig_unreachable"
+        if isinstance(err, NotProvenError):
+            return "wrong_key"
         if isinstance(err, TimeoutError):
             return "answer_stalled" if self.began else "rig_too_slow"
         return "answer_broken" if connected else "rig_unreachable"
@@ -190,19 +184,18 @@ async def _post(
     priority: str,
     patience: Patience,
 ) -> aiohttp.ClientResponse:
-    return await session.post(
-        f"{endpoint.url.rstrip('/')}/v1/chat/completions",
+    return await endpoint.async_request(
+        session,
+        "POST",
+        "/v1/chat/completions",
         # One way to write it, so that equal requests are equal bytes.
         data=json.dumps(request, separators=(",", ":")).encode(),
         headers={
             "Accept": "text/event-stream",
             "Accept-Encoding": "identity",
-            "Authorization": f"Bearer {endpoint.key}",
             "Content-Type": "application/json",
             "X-Hashcenter-Priority": priority,
         },
-        # The key is for this host only.
-        allow_redirects=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s),
     )
 

@@ -35,4 +35,5 @@ CONF_CONSTRAIN: Final = "constrain_tools"
 
 #: The bridge this integration was made for; an older one still works and shows an update.
 BRIDGE_VERSION: Final = "0.1.0"
+DOCS_URL: Final = "https://github.com/hashcenter/hashcenter/blob/main/docs"
 RELEASES_URL: Final = "https://github.com/hashcenter/hashcenter/releases"

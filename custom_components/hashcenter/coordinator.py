@@ -19,6 +19,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .const import CONF_HOST, CONF_KEY, CONF_RIG
+from .contact import Pin
 from .rig import LOST_S, SILENT_S, Rig
 from .wire import topics
 from .wire.codec import WireError, decode, encode
@@ -77,6 +78,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.subentry = subentry
         self.rig_id: str = subentry.data[CONF_RIG]
         self.data = Rig(self.rig_id)
+        self.pin = Pin()
         #: Payloads that could not be read, since Home Assistant started.
         self.invalid_total = 0
         self._devices: dict[str, DeviceCoordinator] = {}

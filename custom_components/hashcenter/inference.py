@@ -21,7 +21,8 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from . import issues
 from .chat import carries_token
-from .completion import AnswerError, Endpoint, Patience, stream_completion
+from .completion import AnswerError, Patience, stream_completion
+from .contact import Endpoint
 from .coordinator import RigCoordinator
 from .errors import error
 from .house import House
@@ -99,7 +100,7 @@ def endpoint_of(coordinator: RigCoordinator) -> Endpoint | None:
     url = coordinator.data.endpoint_url
     if not url or not coordinator.key or url != coordinator.host:
         return None
-    return Endpoint(coordinator.name, url, coordinator.key)
+    return Endpoint(coordinator.name, url, coordinator.key, coordinator.pin)
 
 
 async def stream_chat(

@@ -12,7 +12,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .const import BRIDGE_VERSION, DOMAIN, RELEASES_URL
+from .const import BRIDGE_VERSION, DOCS_URL, DOMAIN, RELEASES_URL
 from .control.requests import HeaterKey
 from .coordinator import RigCoordinator
 from .length import Fit
@@ -22,13 +22,15 @@ PROTOCOL_MISMATCH: Final = "protocol_mismatch"
 MISSING_KEY: Final = "missing_key"
 ENDPOINT_CHANGED: Final = "endpoint_changed"
 WRONG_KEY: Final = "wrong_key"
+EXPOSED: Final = "exposed"
 TOO_MANY_ENTITIES: Final = "too_many_entities"
 UNATTENDED: Final = "unattended"
 NO_EFFECT_OFTEN: Final = "no_effect_often"
 
 #: Those that the rig's key, or the person's yes to its address, settles.
 FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
-_FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED)
+_FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED, EXPOSED)
+_LEARN_MORE: Final = {PROTOCOL_MISMATCH: RELEASES_URL, EXPOSED: f"{DOCS_URL}/security.md"}
 
 
 @callback
@@ -54,6 +56,8 @@ def async_review_rig(hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinato
     with ir.async_refresh_issues(hass, DOMAIN, issue_id_pattern=pattern):
         if not rig.data.protocol_ok:
             _raise(hass, entry, rig, PROTOCOL_MISMATCH, ir.IssueSeverity.ERROR)
+        if rig.data.inventory and rig.data.inventory.exposed:
+            _raise(hass, entry, rig, EXPOSED, ir.IssueSeverity.WARNING)
         if (kind := _access_issue(rig)) is not None:
             _raise(hass, entry, rig, kind, ir.IssueSeverity.WARNING)
 
@@ -162,7 +166,7 @@ def _raise(
         data={"subentry_id": rig.subentry.subentry_id, "host": rig.data.endpoint_url},
         config_entry_id=entry.entry_id,
         is_fixable=kind in FIXABLE,
-        learn_more_url=RELEASES_URL if kind == PROTOCOL_MISMATCH else None,
+        learn_more_url=_LEARN_MORE.get(kind),
         severity=severity,
         translation_key=translation_key or kind,
         translation_placeholders={

@@ -56,6 +56,15 @@ def test_a_short_file_is_enough(file: Path) -> None:
     assert settings.http.listen == "127.0.0.1"
 
 
+def test_what_everybody_can_read_is_told(file: Path) -> None:
+    file.write_text(
+        f'{RIG}[mqtt]\nhost = "ha.local"\nplain = true\n[http]\nlisten = "0.0.0.0"\nplain = true\n'
+    )
+    assert config.load(file)[0].exposed == ("mqtt", "api")
+    file.write_text(f'{RIG}[mqtt]\nhost = "ha.local"\ntls = true\n[http]\nlisten = "0.0.0.0"\n')
+    assert config.load(file)[0].exposed == ()
+
+
 def test_whole_numbers_are_numbers_too(file: Path) -> None:
     file.write_text(f"{RIG}max_w = 800\ncoast_s = 60\n")
     assert config.load(file)[0].rig.max_w == 800.0

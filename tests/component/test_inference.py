@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.hashcenter import completion, inference
 from custom_components.hashcenter.completion import AnswerError, Patience
+from custom_components.hashcenter.contact import Pin
 from custom_components.hashcenter.house import House
 from custom_components.hashcenter.inference import candidates, stream_chat
 from custom_components.hashcenter.rig import Rig
@@ -68,6 +69,7 @@ def rig(
     return SimpleNamespace(
         rig_id=name,
         name=name.title(),
+        pin=Pin(),
         data=data,
         key=known["key"],
         host=known["host"],

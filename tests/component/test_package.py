@@ -111,6 +111,7 @@ def test_every_repair_has_its_words() -> None:
     kinds = {
         issues.MQTT_3,
         issues.PROTOCOL_MISMATCH,
+        issues.EXPOSED,
         issues.TOO_MANY_ENTITIES,
         issues.UNATTENDED,
         issues.NO_EFFECT_OFTEN,

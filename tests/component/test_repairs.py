@@ -133,6 +133,17 @@ async def test_a_changed_address_waits_for_a_yes_and_keeps_the_key(
     assert subentry_of(entry)["host"] == ELSEWHERE
 
 
+async def test_a_rig_that_speaks_openly_is_said_and_withdrawn(
+    hass: HomeAssistant, issue_registry: ir.IssueRegistry
+) -> None:
+    await set_up(hass, KEY)
+    rig = await live_rig(hass)
+    rig.say_inventory(exposed=("mqtt",))
+    assert raised(issue_registry) == {"exposed_attic"}
+    rig.say_inventory(exposed=())
+    assert raised(issue_registry) == set()
+
+
 async def test_an_address_that_came_back_withdraws_its_repair(
     hass: HomeAssistant, issue_registry: ir.IssueRegistry
 ) -> None:

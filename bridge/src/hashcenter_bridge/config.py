@@ -207,6 +207,12 @@ class Config(_Section):
     runner: Blocks = ()
     miner: Blocks = ()
 
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """What anybody in the network can read, by the owner's word."""
+        parts = {"mqtt": self.mqtt.is_exposed, "api": self.http.is_exposed}
+        return tuple(name for name, is_exposed in parts.items() if is_exposed)
+
 
 class Source:
     """The text of the file, for sentences that name the line."""

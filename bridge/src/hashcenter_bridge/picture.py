@@ -31,6 +31,7 @@ def inventory(rig: Rig) -> Inventory:
         version=rig.version,
         name=config.name or config.id,
         allow_control=config.allow_control,
+        exposed=rig.config.exposed,
         max_ttl_s=MAX_TTL_S,
         coast_s=config.coast_s,
         heaters=(*_machine(rig), *(words.heater(asic) for asic in rig.fleet.asics.values())),

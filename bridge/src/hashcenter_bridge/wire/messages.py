@@ -113,7 +113,7 @@ class Inventory(WireModel):
     """`inventory`: what the rig consists of and what its owner allows.
 
     `control_refused` says in a sentence why requests would be refused even though the owner allows
-    them.
+    them. `exposed` names what anybody in the network can read: `mqtt`, `api`.
     """
 
     boot_id: Name
@@ -123,6 +123,7 @@ class Inventory(WireModel):
     name: Name
     allow_control: bool = False
     control_refused: Text | None = None
+    exposed: tuple[Name, ...] = ()
     max_ttl_s: Seconds = 300.0
     coast_s: Seconds = 1800.0
     heaters: tuple[Heater, ...] = ()
