@@ -48,6 +48,8 @@ MAKES = {
         Make("braiins", "braiins", tells_mac=False),
         Make("luxos", "luxos", http=False),
         Make("vnish", "vnish"),
+        Make("whatsminer_v2", "whatsminer_v2", http=False),
+        Make("whatsminer_v3", "whatsminer_v3", http=False),
     )
 }
 

@@ -66,7 +66,8 @@ async def test_it_reads_the_numbers_of_the_machine(make: Make, tmp_path: Path) -
             assert readings.power_w == pytest.approx(machine.meter_w, rel=close, abs=1)
         hottest = max(filter(None, (readings.temp_c, readings.chip_temp_c)))
         assert hottest == pytest.approx(machine.chip_c, abs=1)
-        assert readings.shares_accepted_total == pytest.approx(machine.shares, abs=5)
+        if "shares_accepted_total" in can.readings:
+            assert readings.shares_accepted_total == pytest.approx(machine.shares, abs=5)
         assert sample.uptime_s is None or sample.uptime_s == pytest.approx(machine.uptime_s, abs=9)
         (working,) = [pool for pool in sample.pools if pool.active]
         assert "pool.example" in working.url
@@ -110,7 +111,7 @@ async def test_the_knob_turns_and_is_read_back(make: Make, tmp_path: Path) -> No
 
 
 async def test_lowest_and_highest_place_draw_what_was_promised(make: Make, tmp_path: Path) -> None:
-    async with paired(make, tmp_path) as pair:
+    async with paired(make, tmp_path, speed=400) as pair:
         can, machine = pair.device.capabilities, pair.simulator.machine
         promised = {step.name: step.power_w for step in can.steps}
         for place in places(can):

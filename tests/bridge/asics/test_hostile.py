@@ -105,7 +105,7 @@ async def test_a_reboot_because_of_a_setting_is_told_by_its_uptime(
 
 
 async def test_a_restart_is_survived(make: Make, tmp_path: Path) -> None:
-    async with paired(make, tmp_path) as pair:
+    async with paired(make, tmp_path, speed=200) as pair:
         if not pair.device.capabilities.can_restart:
             with pytest.raises(DeviceFault):
                 await pair.driver.restart()

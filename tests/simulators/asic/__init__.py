@@ -9,8 +9,17 @@ from .braiins import Braiins
 from .luxos import Luxos
 from .server import Hostile, Options, Simulator
 from .vnish import Vnish
+from .whatsminer import WhatsminerV2, WhatsminerV3
 
-_ALL: tuple[type[Simulator], ...] = (Axeos, NerdQAxe, Braiins, Luxos, Vnish)
+_ALL: tuple[type[Simulator], ...] = (
+    Axeos,
+    NerdQAxe,
+    Braiins,
+    Luxos,
+    Vnish,
+    WhatsminerV2,
+    WhatsminerV3,
+)
 PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in _ALL}
 
 __all__ = ["PROTOCOLS", "Hostile", "Options", "Simulator"]

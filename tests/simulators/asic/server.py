@@ -227,6 +227,7 @@ class TcpSimulator(Simulator):
 
     port: ClassVar[int] = 4028
     _server: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter]
 
     @abstractmethod
     def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -234,14 +235,27 @@ class TcpSimulator(Simulator):
 
     async def start(self) -> None:
         """Listen at `tcp_port`."""
+        self._writers = set()
         self._server = await asyncio.start_server(
-            self._serve, self.address, self.options.tcp_port or self.port
+            self._accept, self.address, self.options.tcp_port or self.port
         )
 
     async def stop(self) -> None:
         """Listen no more."""
         if self._server is not None:
             self._server.close()
+            for writer in self._writers:
+                writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            # The whole simulator ends, and asyncio would tell of it as of an error.
+            pass
+        finally:
+            self._writers.discard(writer)
 
     async def receive(self, reader: asyncio.StreamReader) -> dict[str, Any]:
         """Return the request: JSON, or cgminer's own `command|parameter`."""
