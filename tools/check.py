@@ -56,16 +56,27 @@ def long_modules() -> list[str]:
 
 
 def broken_translations() -> list[str]:
-    """Name the translations that are not JSON objects."""
+    """Name the translations that are not JSON objects, or say a key twice."""
     found = []
     for path in sorted(_TRANSLATIONS.glob("*.json")):
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(), object_pairs_hook=_without_twins)
         except ValueError as err:
             found.append(f"{path.relative_to(ROOT)}: {err}")
             continue
         if not isinstance(content, dict):
             found.append(f"{path.relative_to(ROOT)} is not an object.")
+    return found
+
+
+def _without_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; of a key that is there twice the first would be lost unheard."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(
+            f"there twice: {', '.join(sorted({k for k in keys if keys.count(k) > 1}))}"
+        )
     return found
 
 
