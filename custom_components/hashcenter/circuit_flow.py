@@ -29,9 +29,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
 from .control import bounds, circuits
-from .control.requests import HeaterKey
-from .control.seen import CircuitSeen, HeaterSeen, Pace
-from .coordinator import RigCoordinator
+from .control.seen import CircuitSeen
 from .forms import (
     Answers,
     Mistakes,
@@ -42,14 +40,13 @@ from .forms import (
     gone_heaters,
     heater_names,
     heaters_field,
-    heaters_of,
-    is_power,
+    is_read,
     number,
     replaced,
 )
 from .house import House
 from .plan import SUBENTRY_CIRCUIT, CircuitPlan, HousePlan, heater_id
-from .wire.messages import Heater
+from .rig_seen import Places, heaters_seen
 
 _TOP: Final = ("volts", "amps", "heaters", "others_w")
 _METER: Final = ("meter", "meter_counts_heaters")
@@ -238,7 +235,7 @@ def _check(
         mistakes.add("metering", "meter_missing")
     elif meter is not None and not exists(hass, meter):
         mistakes.add("metering", "entity_unknown", entity=meter)
-    elif meter is not None and not is_power(hass, meter):
+    elif meter is not None and not is_read(hass, meter, lambda look: look.watts(meter)):
         mistakes.add("metering", "no_power", entity=friendly(hass, meter))
 
 
@@ -280,8 +277,11 @@ def _misfit(house: House, others: Mapping[str, CircuitPlan], mine: CircuitPlan) 
     plans = {**others, mine.id: mine}
     seen = {id_: _seen(plan) for id_, plan in plans.items()}
     circuit_of = {key: plan.id for plan in plans.values() for key in plan.heaters}
+    places, measured = Places(circuits=circuit_of), house.heating.deciding.measured
     loads = [
-        _load(rig, heater, circuit_of.get(key)) for key, (rig, heater) in heaters_of(house).items()
+        heater
+        for rig in house.rigs.values()
+        for heater in heaters_seen(rig.data, places, measured, house.controller)
     ]
     chains = circuits.chains(loads, seen)
     alone = {load.key: bounds.unattended_w(load) for load in loads}
@@ -298,19 +298,3 @@ def _misfit(house: House, others: Mapping[str, CircuitPlan], mine: CircuitPlan) 
         "others_w": f"{plans[full].others_w:.0f}",
         "limit_w": f"{circuits.limit_w(seen[full]):.0f}",
     }
-
-
-def _load(rig: RigCoordinator, heater: Heater, circuit: str | None) -> HeaterSeen:
-    """Return the heater as the circuits' rules look at it."""
-    return HeaterSeen(
-        key=HeaterKey(rig.rig_id, heater.id),
-        name=heater.name,
-        pace=Pace.SLOW if heater.starts_per_day is not None else Pace.FAST,
-        room=None,
-        circuit=circuit,
-        idle_w=heater.idle_w,
-        min_w=heater.min_w,
-        max_w=heater.max_w,
-        unattended_w=heater.unattended_w,
-        boot_peak_w=heater.boot_peak_w,
-    )

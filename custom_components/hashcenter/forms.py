@@ -4,11 +4,12 @@ A form shows temperatures in the house's unit and keeps degrees Celsius. An answ
 changed keeps the stored value to the last digit: opening and sending a form changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, override
 
 import probatio
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfTemperature
+from homeassistant.const import UnitOfTemperature
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -24,7 +25,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
 )
-from homeassistant.util.unit_conversion import PowerConverter, TemperatureConverter
+from homeassistant.util.unit_conversion import TemperatureConverter
 
 from .const import DOMAIN
 from .control.requests import HeaterKey
@@ -32,6 +33,7 @@ from .coordinator import RigCoordinator
 from .entity import asic_of
 from .house import House
 from .plan import heater_id, heater_key
+from .reading import Readings
 from .registry import rig_identifier
 from .wire.messages import Heater
 
@@ -42,11 +44,24 @@ _CELSIUS: Final = UnitOfTemperature.CELSIUS
 _KEPT_DIGITS: Final = 4
 _SHOWN_DIGITS: Final = 2
 
-THERMOMETER: Final = EntitySelector(
-    EntitySelectorConfig(
-        filter=EntityWithDeviceFilterSelectorConfig(domain="sensor", device_class="temperature")
-    )
-)
+
+class ThermometerField(EntitySelector):
+    """Chooses a thermometer. What a rig measures of itself is no room's and not even offered."""
+
+    def __init__(self, hass: HomeAssistant, *, outdoor: bool = False) -> None:
+        """Offer temperature sensors; outdoors a weather service is one as well."""
+        kinds = [EntityWithDeviceFilterSelectorConfig(domain="sensor", device_class="temperature")]
+        if outdoor:
+            kinds.append(EntityWithDeviceFilterSelectorConfig(domain="weather"))
+        super().__init__(EntitySelectorConfig(filter=kinds))
+        entities = er.async_get(hass).entities.values()
+        self._ours = [one.entity_id for one in entities if one.platform == DOMAIN]
+
+    @override
+    def serialize(self) -> dict[str, dict[str, EntitySelectorConfig]]:
+        # Only not offered: an answer that names one all the same gets a sentence.
+        config = EntitySelectorConfig(**self.config, exclude_entities=self._ours)
+        return {"selector": {self.selector_type: config}}
 
 
 class Degrees:
@@ -160,11 +175,12 @@ def heater_name(rig: RigCoordinator, heater: Heater) -> str:
 
 
 def heaters_of(house: House) -> dict[HeaterKey, tuple[RigCoordinator, Heater]]:
-    """Return the heaters of the accepted rigs, as far as the rigs have told of them."""
+    """Return the heaters of the accepted rigs, as far as the rigs have ever told of them."""
+    measured = house.heating.deciding.measured
     return {
-        HeaterKey(rig.rig_id, heater.id): (rig, heater)
+        key: (rig, heater)
         for rig in house.rigs.values()
-        for heater in (rig.data.inventory.heaters if rig.data.inventory else ())
+        for key, heater in measured.facts(rig.rig_id).items()
     }
 
 
@@ -204,7 +220,7 @@ def gone_heaters(house: House, chosen: Iterable[str]) -> list[str]:
     A rig that has not told of its heaters yet is given the benefit of the doubt.
     """
     known = heaters_of(house)
-    silent = {rig.rig_id for rig in house.rigs.values() if rig.data.inventory is None}
+    silent = house.rigs.keys() - {key.rig for key in known}
     return [
         one for one in chosen if (key := heater_key(one)) not in known and key.rig not in silent
     ]
@@ -221,14 +237,27 @@ def is_ours(hass: HomeAssistant, entity_id: str) -> bool:
     return registered is not None and registered.platform == DOMAIN
 
 
-def is_power(hass: HomeAssistant, entity_id: str) -> bool:
-    """Return whether the entity says watts or kilowatts, as far as it says anything now."""
-    state = hass.states.get(entity_id)
-    unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT) if state else None
-    return unit is None or unit in PowerConverter.VALID_UNITS
+def is_read(hass: HomeAssistant, entity_id: str, read: Callable[[Readings], object]) -> bool:
+    """Return whether the house understands what the entity says, as far as it says anything now.
+
+    `read` is the look that the house takes at it for its decisions.
+    """
+    readings = Readings(hass, time.time())
+    read(readings)
+    return hass.states.get(entity_id) is None or entity_id not in readings.problems
 
 
 def friendly(hass: HomeAssistant, entity_id: str) -> str:
     """Return what people call an entity."""
     state = hass.states.get(entity_id)
     return state.name if state else entity_id
+
+
+def check_thermometer(hass: HomeAssistant, entity_id: str, where: str, mistakes: Mistakes) -> None:
+    """Note a thermometer that is none, or that says how warm a rig is."""
+    if not exists(hass, entity_id):
+        mistakes.add(where, "entity_unknown", entity=entity_id)
+    elif is_ours(hass, entity_id):
+        mistakes.add(where, "thermometer_ours", entity=friendly(hass, entity_id))
+    elif not is_read(hass, entity_id, lambda readings: readings.thermometer(entity_id)):
+        mistakes.add(where, "no_temperature", entity=friendly(hass, entity_id))

@@ -80,6 +80,7 @@ def places_of(plan: HousePlan, people: People, readings: Readings) -> Places:
         hands_off=people.hands_off,
         hash_for_money=people.hash_for_money,
         unreleased=people.unreleased,
+        gpu_hash_value_per_kwh=plan.money.gpu_hash_value_per_kwh,
     )
 
 

@@ -1,13 +1,13 @@
 """The form of what watts cost and what work earns: its fields, what is kept, what cannot be."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import probatio
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import BooleanSelector, ObjectSelector, ObjectSelectorConfig
 
-from . import tariff
 from .control.tiers import TierPlan
 from .forms import (
     Answers,
@@ -16,10 +16,11 @@ from .forms import (
     exists,
     folded,
     friendly,
-    is_power,
+    is_read,
     number,
     replaced,
 )
+from .reading import Readings
 
 _PRICE: Final = ("price_entity", "price_per_kwh")
 _TARIFF: Final = ("tiers", "energy_entity", "peak_entity")
@@ -33,8 +34,13 @@ _WORK: Final = (
 )
 _ALTERNATIVE: Final = ("alternative_cop", "alternative_price_per_kwh")
 _MONEY: Final = (*_PRICE, *_TARIFF, *_SUPPLY, *_WORK, *_ALTERNATIVE)
-#: Entities whose state is a figure.
-_NUMBERS: Final = ("price_entity", "energy_entity", "surplus_entity", "hash_value_entity")
+#: How the house reads entities that say a figure, and what is said of one that does not.
+_READ: Final[Mapping[str, tuple[str, Callable[..., object]]]] = {
+    "price_entity": ("no_price", Readings.price_per_kwh),
+    "energy_entity": ("no_energy", Readings.kwh),
+    "surplus_entity": ("no_power", Readings.watts),
+    "hash_value_entity": ("no_hash_value", Readings.value_per_th_day),
+}
 
 
 def schema(currency: str) -> probatio.Schema:
@@ -122,53 +128,19 @@ def read(said: Answers, before: Answers) -> dict[str, Any]:
 
 def check(hass: HomeAssistant, money: Answers, mistakes: Mistakes) -> None:
     """Note what is wrong with the figures and their entities."""
-    sections = {
-        name: part
-        for part, names in (
-            ("tariff", _TARIFF),
-            ("supply", _SUPPLY),
-            ("work", _WORK),
-        )
-        for name in names
-    }
-    for name, value in money.items():
-        if name.endswith("_entity"):
-            where = sections.get(name, name)
-            if not exists(hass, value):
-                mistakes.add(where, "entity_unknown", entity=value)
-            elif name in _NUMBERS and not _is_number(hass, value):
-                mistakes.add(where, "no_number", entity=friendly(hass, value))
-    _check_units(hass, money, mistakes)
+    sections = {"tariff": _TARIFF, "supply": _SUPPLY, "work": _WORK}
+    where = {name: part for part, names in sections.items() for name in names}
+    for name, entity_id in money.items():
+        if not name.endswith("_entity"):
+            continue
+        what, read = _READ.get(name, ("", None))
+        if not exists(hass, entity_id):
+            mistakes.add(where.get(name, name), "entity_unknown", entity=entity_id)
+        elif read is not None and not is_read(hass, entity_id, partial(read, entity_id=entity_id)):
+            mistakes.add(where.get(name, name), what, entity=friendly(hass, entity_id))
     tiers = [TierPlan(**one) for one in money.get("tiers", ())]
     starts = [tier.from_kwh for tier in tiers]
     if len(set(starts)) < len(starts):
         mistakes.add("tariff", "tiers_twice")
     elif starts and min(starts) > 0 and "price_per_kwh" not in money:
         mistakes.add("tariff", "tiers_start", start=f"{min(starts):g} kWh")
-
-
-def _check_units(hass: HomeAssistant, money: Answers, mistakes: Mistakes) -> None:
-    price: str | None = money.get("price_entity")
-    if price is not None and tariff.factor(_unit(hass, price)) is None:
-        names = {"entity": friendly(hass, price), "unit": _unit(hass, price) or ""}
-        mistakes.add("price_entity", "no_price", **names)
-    surplus: str | None = money.get("surplus_entity")
-    if surplus is not None and not is_power(hass, surplus):
-        mistakes.add("supply", "no_power", entity=friendly(hass, surplus))
-
-
-def _unit(hass: HomeAssistant, entity_id: str) -> str | None:
-    state = hass.states.get(entity_id)
-    return state.attributes.get(ATTR_UNIT_OF_MEASUREMENT) if state else None
-
-
-def _is_number(hass: HomeAssistant, entity_id: str) -> bool:
-    """Return whether the entity says a number, as far as it says anything now."""
-    state = hass.states.get(entity_id)
-    if state is None or state.state in (STATE_UNKNOWN, STATE_UNAVAILABLE):
-        return True
-    try:
-        float(state.state)
-    except ValueError:
-        return False
-    return True

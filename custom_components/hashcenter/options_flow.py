@@ -9,7 +9,7 @@ from typing import Any
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 
 from . import money_form, tilt_form
-from .forms import Answers, Degrees, Mistakes, exists, replaced
+from .forms import Answers, Degrees, Mistakes, check_thermometer, replaced
 
 
 class HouseOptionsFlow(OptionsFlow):
@@ -46,8 +46,8 @@ class HouseOptionsFlow(OptionsFlow):
         if user_input is not None:
             tilt = tilt_form.read(user_input, before, degrees)
             outdoor = user_input.get("outdoor")
-            if outdoor is not None and not exists(self.hass, outdoor):
-                mistakes.add("outdoor", "entity_unknown", entity=outdoor)
+            if outdoor is not None:
+                check_thermometer(self.hass, outdoor, "outdoor", mistakes)
             tilt_form.check(tilt, degrees, mistakes)
             if not mistakes.errors:
                 return self._keep(outdoor=outdoor, tilt=tilt)
@@ -55,7 +55,7 @@ class HouseOptionsFlow(OptionsFlow):
         return self.async_show_form(
             step_id="outdoor",
             data_schema=self.add_suggested_values_to_schema(
-                tilt_form.schema(self.hass.config.currency, degrees), shown
+                tilt_form.schema(self.hass, degrees), shown
             ),
             errors=mistakes.errors,
             description_placeholders=mistakes.names,

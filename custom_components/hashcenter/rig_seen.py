@@ -9,7 +9,7 @@ from .control.seen import HeaterSeen, LeaseSeen, OutsideDemand, Pace
 from .measured import Measured
 from .rig import Rig
 from .wire.messages import Heater, HeaterState
-from .wire.values import Activity, Favor
+from .wire.values import Activity, DeviceKind, Favor
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Places:
     hands_off: Collection[HeaterKey] = ()
     hash_for_money: Collection[HeaterKey] = ()
     unreleased: Collection[str] = ()
+    #: What a kWh of hashing on GPUs earns.
+    gpu_hash_value_per_kwh: float | None = None
 
 
 def heaters_seen(
@@ -81,8 +83,14 @@ def _seen(
         outside=places.outside.get(key),
         may_hash_for_money=key in places.hash_for_money,
         j_per_th=measured.j_per_th(key),
+        hash_value_per_kwh=None if _is_asic(rig, heater) else places.gpu_hash_value_per_kwh,
         tokens_per_joule=inference.tokens_per_joule if inference else None,
     )
+
+
+def _is_asic(rig: Rig, heater: Heater) -> bool:
+    described = rig.described(heater.devices[0]) if heater.devices else None
+    return described is not None and described.kind == DeviceKind.ASIC
 
 
 def lease_held(state: HeaterState | None, controller: str) -> LeaseHeld | None:

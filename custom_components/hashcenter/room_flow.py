@@ -14,19 +14,18 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfTemperature
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import BooleanSelector, TextSelector, TimeSelector
 from homeassistant.util import dt as dt_util
 
 from .control.wishes import Preset
 from .forms import (
-    THERMOMETER,
     Answers,
     Degrees,
     Mistakes,
+    ThermometerField,
+    check_thermometer,
     entity,
-    exists,
     folded,
     friendly,
     gone_heaters,
@@ -101,7 +100,7 @@ def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schem
     return probatio.Schema(
         {
             probatio.Required("name"): TextSelector(),
-            probatio.Required("thermometer"): THERMOMETER,
+            probatio.Required("thermometer"): ThermometerField(house.hass),
             probatio.Required("heaters"): heaters_field(house, stored),
             probatio.Required("temperatures"): folded(
                 {
@@ -111,7 +110,7 @@ def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schem
             ),
             probatio.Required("around"): folded(
                 {
-                    probatio.Optional("outdoor"): THERMOMETER,
+                    probatio.Optional("outdoor"): ThermometerField(house.hass, outdoor=True),
                     probatio.Optional("windows"): entity(
                         "binary_sensor",
                         device_class=["window", "door", "opening", "garage_door"],
@@ -214,7 +213,7 @@ def _check(
         mistakes.add("name", "name_missing")
     elif name.casefold() in others:
         mistakes.add("name", "name_taken", room=name)
-    _check_thermometer(hass, data["thermometer"], mistakes)
+    check_thermometer(hass, data["thermometer"], "thermometer", mistakes)
     if not data.get("heaters"):
         mistakes.add("heaters", "heaters_missing")
     for gone in gone_heaters(house, data.get("heaters", ())):
@@ -222,8 +221,8 @@ def _check(
     outdoor: str | None = data.get("outdoor")
     if outdoor == data["thermometer"]:
         mistakes.add("around", "outdoor_is_thermometer")
-    elif outdoor is not None and not exists(hass, outdoor):
-        mistakes.add("around", "entity_unknown", entity=outdoor)
+    elif outdoor is not None:
+        check_thermometer(hass, outdoor, "around", mistakes)
     if "backup" in data and is_ours(hass, data["backup"]):
         mistakes.add("around", "backup_is_ours", backup=friendly(hass, data["backup"]))
     _check_degrees(data, degrees, mistakes)
@@ -232,18 +231,6 @@ def _check(
         mistakes.add("quiet", "quiet_incomplete")
     elif quiet and quiet["start"] == quiet["end"]:
         mistakes.add("quiet", "quiet_never")
-
-
-def _check_thermometer(hass: HomeAssistant, thermometer: str, mistakes: Mistakes) -> None:
-    if not exists(hass, thermometer):
-        mistakes.add("thermometer", "entity_unknown", entity=thermometer)
-        return
-    if is_ours(hass, thermometer):
-        mistakes.add("thermometer", "thermometer_ours", entity=friendly(hass, thermometer))
-    state = hass.states.get(thermometer)
-    unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT) if state else None
-    if unit is not None and unit not in set(UnitOfTemperature):
-        mistakes.add("thermometer", "no_temperature", entity=friendly(hass, thermometer))
 
 
 def _check_degrees(data: Answers, degrees: Degrees, mistakes: Mistakes) -> None:

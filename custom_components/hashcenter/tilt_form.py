@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import probatio
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import TimeSelector
 from homeassistant.util import dt as dt_util
 
 from .control.tilt import TiltPlan
-from .forms import THERMOMETER, Answers, Degrees, Mistakes, folded, number, replaced
+from .forms import Answers, Degrees, Mistakes, ThermometerField, folded, number, replaced
 
 _BY_OUTDOOR: Final = ("inference_below_c", "hashing_above_c")
 _BY_PRICE: Final = ("inference_above_price", "hashing_below_price")
@@ -17,13 +18,13 @@ _BY_TIME: Final = ("inference_from", "inference_to")
 _TILT: Final = (*_BY_OUTDOOR, *_BY_PRICE, *_BY_SOLAR, *_BY_TIME)
 
 
-def schema(currency: str, degrees: Degrees) -> probatio.Schema:
+def schema(hass: HomeAssistant, degrees: Degrees) -> probatio.Schema:
     """Return the form's fields."""
-    price = number(f"{currency}/kWh")
+    price = number(f"{hass.config.currency}/kWh")
     threshold = degrees.field(-40, 45)
     return probatio.Schema(
         {
-            probatio.Optional("outdoor"): THERMOMETER,
+            probatio.Optional("outdoor"): ThermometerField(hass, outdoor=True),
             probatio.Required("by_outdoor"): folded(
                 {probatio.Optional(name): threshold for name in _BY_OUTDOOR}
             ),

@@ -9,11 +9,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
-from custom_components.hashcenter import tariff
 from custom_components.hashcenter.control.tiers import TierPlan
 from custom_components.hashcenter.control.tilt import TiltPlan
-from custom_components.hashcenter.plan import HousePlan, MoneyPlan
-from tests.component.filling import ENGLISH, house_with_heaters, options, sensor
+from custom_components.hashcenter.plan import HousePlan, MoneyPlan, heater_id
+from tests.component.filling import (
+    ENGLISH,
+    MACHINE,
+    MINER,
+    house_with_heaters,
+    options,
+    sensor,
+)
 from tests.component.rigs import house_of
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")
@@ -130,12 +136,12 @@ async def test_one_part_keeps_the_others_and_what_is_not_shown(hass: HomeAssista
         (
             {"price_entity": "sensor.words"},
             "price_entity",
-            "words does not show a number. Choose another one.",
+            "words does not show a price of power. Choose one in USD per kWh or MWh.",
         ),
         (
             {"price_entity": "sensor.surplus"},
             "price_entity",
-            "surplus is in kW, which is not understood. Choose one in USD per kWh or MWh.",
+            "surplus does not show a price of power. Choose one in USD per kWh or MWh.",
         ),
         (
             {"supply": {"surplus_entity": OUTSIDE}},
@@ -145,7 +151,12 @@ async def test_one_part_keeps_the_others_and_what_is_not_shown(hass: HomeAssista
         (
             {"work": {"hash_value_entity": "sensor.words"}},
             "work",
-            "words does not show a number. Choose another one.",
+            ("words does not show a value of hashing. Choose one in USD per TH/s or PH/s and day."),
+        ),
+        (
+            {"tariff": {"energy_entity": "sensor.surplus"}},
+            "tariff",
+            "surplus does not show kWh. Choose an energy counter.",
         ),
         (
             {"tariff": {"peak_entity": "calendar.gone"}},
@@ -263,6 +274,19 @@ async def test_thresholds_are_asked_in_the_houses_unit(hass: HomeAssistant) -> N
             "There is no sensor.gone. Choose another one.",
         ),
         (
+            {"outdoor": "sensor.surplus"},
+            "outdoor",
+            "surplus does not show a temperature. Choose a temperature sensor.",
+        ),
+        (
+            {"outdoor": "sensor.attic_gpu_0_temperature"},
+            "outdoor",
+            (
+                "GPU 0 Temperature is how warm a rig is, not the weather. Choose a sensor that "
+                "hangs outdoors."
+            ),
+        ),
+        (
             {"by_outdoor": {"inference_below_c": 12}},
             "by_outdoor",
             (
@@ -297,26 +321,11 @@ async def test_thresholds_that_contradict_each_other_are_said(
     assert done.result["type"] is FlowResultType.CREATE_ENTRY
 
 
-@pytest.mark.parametrize(
-    ("unit", "per_kwh"),
-    [
-        (None, 1.0),
-        ("", 1.0),
-        ("USD/kWh", 1.0),
-        ("€/kWh", 1.0),
-        ("EUR / MWh", 0.001),
-        ("SEK/Wh", 1000.0),
-        ("ct/kWh", 0.01),
-        ("¢/kWh", 0.01),
-        ("öre/kWh", 0.01),
-        ("p/kWh", 0.01),
-        ("USD", None),
-        ("/kWh", None),
-        ("kWh", None),
-        ("USD/therm", None),
-    ],
-)
-def test_prices_are_understood_in_their_units_or_not_at_all(
-    unit: str | None, per_kwh: float | None
+async def test_hashing_on_gpus_is_valued_by_the_kwh_and_an_asics_is_not(
+    hass: HomeAssistant,
 ) -> None:
-    assert tariff.factor(unit) == (None if per_kwh is None else pytest.approx(per_kwh))
+    entry = await house_with_heaters(hass, money={"gpu_hash_value_per_kwh": 0.02})
+    seen = house_of(entry).heating.seen
+    assert seen
+    values = {heater_id(one.key): one.hash_value_per_kwh for one in seen.heaters}
+    assert values == {MACHINE: 0.02, MINER: None}

@@ -81,6 +81,17 @@ async def test_heaters_are_offered_by_their_names_and_watts(hass: HomeAssistant)
     assert offered(await add(hass, entry, "room"))[MINER] == "Old friend · 2000-3200 W"
 
 
+async def test_a_rigs_own_temperatures_are_not_offered(hass: HomeAssistant) -> None:
+    entry = await house_with_heaters(hass)
+    form = await add(hass, entry, "room")
+    schema = form.result["data_schema"].schema
+    for field in (schema["thermometer"], schema["around"].schema.schema["outdoor"]):
+        shown = field.serialize()["selector"]["entity"]
+        assert "sensor.attic_gpu_0_temperature" in shown["exclude_entities"]
+        assert THERMOMETER not in shown["exclude_entities"]
+        assert {"domain": ["sensor"], "device_class": ["temperature"]} in shown["filter"]
+
+
 async def test_heaters_of_one_name_are_told_apart(hass: HomeAssistant) -> None:
     entry = await set_up_house(hass, ATTIC)
     rig = ScriptedRig(hass)
