@@ -25,7 +25,7 @@ class Make:
     """A protocol, its driver and the keys its block needs beside an address.
 
     `http`: its port is HTTP's, which tests may not open as an ordinary user. `tells_mac`: it says
-    its MAC to whoever asks, without a login.
+    its MAC to whoever asks, without a login. `has_mac`: else it is known by its serial number.
     """
 
     protocol: str
@@ -33,6 +33,11 @@ class Make:
     keys: dict[str, Any] = field(default_factory=dict)
     http: bool = True
     tells_mac: bool = True
+    has_mac: bool = True
+
+    def uid(self, simulator: Simulator) -> str:
+        """Return by what a simulated machine is known."""
+        return simulator.mac if self.has_mac else simulator.serial
 
     @property
     def plugin(self) -> Any:
@@ -50,6 +55,9 @@ MAKES = {
         Make("vnish", "vnish"),
         Make("whatsminer_v2", "whatsminer_v2", http=False),
         Make("whatsminer_v3", "whatsminer_v3", http=False),
+        Make("antminer", "antminer", {"low_w": 2400.0}, tells_mac=False),
+        Make("avalon", "avalon", http=False),
+        Make("cgminer", "cgminer", http=False, has_mac=False),
     )
 }
 

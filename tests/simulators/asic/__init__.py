@@ -4,8 +4,11 @@
 many at consecutive addresses. They listen on loopback only.
 """
 
+from .antminer import Antminer
+from .avalon import Avalon
 from .axeos import Axeos, NerdQAxe
 from .braiins import Braiins
+from .cgminer import Cgminer
 from .luxos import Luxos
 from .server import Hostile, Options, Simulator
 from .vnish import Vnish
@@ -19,6 +22,9 @@ _ALL: tuple[type[Simulator], ...] = (
     Vnish,
     WhatsminerV2,
     WhatsminerV3,
+    Antminer,
+    Avalon,
+    Cgminer,
 )
 PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in _ALL}
 

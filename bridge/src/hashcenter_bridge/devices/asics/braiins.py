@@ -217,9 +217,11 @@ class Plugin:
     @classmethod
     async def recognize(cls, address: str, port: int) -> Device | None:
         """Return the machine at an open port; it tells its MAC only to those who log in."""
-        version = await web.glance(address, port, f"{_API}/version/")
-        page = await web.glance(address, port, "/")
-        if page is None or "Braiins" not in page.text or version is None:
+        page = await web.glance(address, port, "/", within_s=1.4)
+        if page is None or "Braiins" not in page.text:
+            return None
+        version = await web.glance(address, port, f"{_API}/version/", within_s=1.4)
+        if count(dig(version.body if version else None, "major")) is None:
             return None
         return Device(uid=address, kind=DeviceKind.ASIC, name="Braiins OS", url=f"http://{address}")
 
