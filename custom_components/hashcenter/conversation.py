@@ -19,8 +19,9 @@ from homeassistant.components.conversation import (
 )
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT, MATCH_ALL
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import llm
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_translations
@@ -29,9 +30,10 @@ from .const import CONF_CONSTRAIN, CONF_RIG, CONF_THINKING, DOMAIN, SUBENTRY_CON
 from .errors import error
 from .house import HashcenterConfigEntry, House
 from .inference import candidates, nobody
-from .prompt import async_names, async_read
+from .prewarm import Prewarm
+from .prompt import Json, async_names, async_read
 from .thinking import Limit, Thinking
-from .turn import Conversation, Manner, Turn
+from .turn import Conversation, Manner, Turn, beginning
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,10 +48,12 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the agents."""
+    prewarm = Prewarm(hass, entry.runtime_data)
+    entry.async_on_unload(prewarm.async_start())
     for subentry in entry.subentries.values():
         if subentry.subentry_type == SUBENTRY_CONVERSATION:
             async_add_entities(
-                [ConversationAgent(entry.runtime_data, subentry)],
+                [ConversationAgent(entry.runtime_data, subentry, prewarm)],
                 config_subentry_id=subentry.subentry_id,
             )
 
@@ -61,11 +65,12 @@ class ConversationAgent(conversation.ConversationEntity):
     _attr_name = None
     _attr_supports_streaming = True
 
-    def __init__(self, house: House, subentry: ConfigSubentry) -> None:
+    def __init__(self, house: House, subentry: ConfigSubentry, prewarm: Prewarm) -> None:
         self._house = house
+        self._prewarm = prewarm
         self._prompt: str | None = subentry.data.get(CONF_PROMPT)
         self._llm_apis: list[str] = list(subentry.data.get(CONF_LLM_HASS_API, []))
-        self._rig_id: str | None = subentry.data.get(CONF_RIG)
+        self.rig_id: str | None = subentry.data.get(CONF_RIG)
         self._thinking = Thinking(subentry.data.get(CONF_THINKING, Thinking.OFF))
         self._constrain: bool = subentry.data.get(CONF_CONSTRAIN, False)
         self._conversations: WeakKeyDictionary[SystemContent, Conversation] = WeakKeyDictionary()
@@ -77,7 +82,7 @@ class ConversationAgent(conversation.ConversationEntity):
         )
         if self._llm_apis:
             self._attr_supported_features = ConversationEntityFeature.CONTROL
-        self._attr_available = bool(candidates(house, self._rig_id))
+        self._attr_available = bool(candidates(house, self.rig_id))
 
     @property
     @override
@@ -90,12 +95,13 @@ class ConversationAgent(conversation.ConversationEntity):
         """Follow the rigs."""
         await super().async_added_to_hass()
         self.async_on_remove(self._house.async_add_listener(self._rigs_changed))
+        self.async_on_remove(self._prewarm.async_add(self))
         # What may have to be said at once must not have to be read from the disk first.
         await async_get_translations(self.hass, self.hass.config.language, "exceptions", [DOMAIN])
 
     @callback
     def _rigs_changed(self) -> None:
-        available = bool(candidates(self._house, self._rig_id))
+        available = bool(candidates(self._house, self.rig_id))
         if available != self._attr_available:
             self._attr_available = available
             self.async_write_ha_state()
@@ -105,8 +111,8 @@ class ConversationAgent(conversation.ConversationEntity):
         self, user_input: ConversationInput, chat_log: ChatLog
     ) -> ConversationResult:
         """Answer one sentence; errors are raised as a sentence in the speaker's language."""
-        if not candidates(self._house, self._rig_id):
-            raise await self._in_words(nobody(self._house, self._rig_id), user_input.language)
+        if not candidates(self._house, self.rig_id):
+            raise await self._in_words(nobody(self._house, self.rig_id), user_input.language)
         try:
             await chat_log.async_provide_llm_data(
                 user_input.as_llm_context(DOMAIN),
@@ -126,6 +132,33 @@ class ConversationAgent(conversation.ConversationEntity):
             raise await self._in_words(error("tool_failed"), user_input.language) from err
         return conversation.async_get_result_from_chat_log(user_input, chat_log)
 
+    async def async_beginning(self, device_id: str | None, language: str | None) -> Json | None:
+        """Return what a question from this device begins with, None if it cannot be told."""
+        context = llm.LLMContext(
+            platform=DOMAIN,
+            context=Context(),
+            language=language,
+            assistant=conversation.DOMAIN,
+            device_id=device_id,
+            agent_id=self.entity_id,
+        )
+        # Nobody's conversation: Home Assistant writes into it what it writes into every new one.
+        chat_log = ChatLog(self.hass, f"{self.entity_id}_beginning")
+        try:
+            await chat_log.async_provide_llm_data(context, self._llm_apis, self._prompt)
+            prompt = await async_read(self.hass, chat_log, context, self._llm_apis)
+        except HomeAssistantError:
+            return None
+        return beginning(prompt, self._manner())
+
+    def _manner(self) -> Manner:
+        return Manner(
+            rig_id=self.rig_id,
+            thinking=self._thinking,
+            limit=LIMIT,
+            names=async_names(self.hass, conversation.DOMAIN) if self._constrain else None,
+        )
+
     async def _async_turn(self, user_input: ConversationInput, chat_log: ChatLog) -> None:
         """Have the model answer; raises HomeAssistantError."""
         system = chat_log.content[0]
@@ -135,14 +168,10 @@ class ConversationAgent(conversation.ConversationEntity):
             context = user_input.as_llm_context(DOMAIN)
             known = Conversation(await async_read(self.hass, chat_log, context, self._llm_apis))
             self._conversations[system] = known
-        manner = Manner(
-            rig_id=self._rig_id,
-            thinking=self._thinking,
-            limit=LIMIT,
-            names=async_names(self.hass, conversation.DOMAIN) if self._constrain else None,
-        )
-        turn = Turn(self._house, chat_log, self.entity_id, known, manner)
-        await turn.async_run()
+        manner = self._manner()
+        begun = beginning(known.prompt, manner)
+        self._prewarm.async_asked(self, user_input.satellite_id, begun)
+        await Turn(self._house, chat_log, self.entity_id, known, manner).async_run()
 
     async def _in_words(self, err: HomeAssistantError, language: str) -> HomeAssistantError:
         """Return the error with its sentence in `language`: by itself it would speak English."""

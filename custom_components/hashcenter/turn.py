@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.components.conversation import (
     AssistantContent,
@@ -112,12 +112,13 @@ class Turn:
 
     async def _async_ask_once(self) -> list[AssistantContent | ToolResultContent]:
         manner = self._manner
-        reader = Reader(self._allowed()) if self._in_form else None
+        prompt = self._conversation.prompt
+        reader = Reader(_allowed(prompt, manner)) if _in_form(prompt, manner) else None
         chunks = stream_chat(
             self._house, self._request(), priority=manner.priority, rig_id=manner.rig_id
         )
         async with aclosing(chunks):
-            said = deltas(chunks, self._conversation.prompt, reader)
+            said = deltas(chunks, prompt, reader)
             limit = manner.limit.of(manner.thinking)
             return [
                 content
@@ -126,31 +127,9 @@ class Turn:
                 )
             ]
 
-    @property
-    def _in_form(self) -> bool:
-        """Whether the model is held to a form in which it can also call tools."""
-        manner, prompt = self._manner, self._conversation.prompt
-        return manner.names is not None or (manner.answer is not None and bool(prompt.tools))
-
-    def _allowed(self) -> Json:
-        manner = self._manner
-        return schema(self._conversation.prompt, manner.names or Names(), manner.answer)
-
     def _request(self) -> Json:
-        manner, prompt = self._manner, self._conversation.prompt
-        said = self._messages(self._conversation.skip)
-        request: dict[str, Any] = {"max_tokens": manner.max_tokens, **manner.thinking.fields}
-        if self._in_form:
-            return request | {
-                "messages": written(said, prompt),
-                "response_format": _form(self._allowed()),
-            }
-        request["messages"] = said
-        if manner.answer is not None:
-            request["response_format"] = _form(manner.answer)
-        if prompt.tools:
-            request |= {"tools": list(prompt.tools), "parallel_tool_calls": True}
-        return request
+        prompt = self._conversation.prompt
+        return request(prompt, self._manner, self._messages(self._conversation.skip))
 
     def _messages(self, skip: int) -> list[Json]:
         zone = dt_util.get_default_time_zone()
@@ -192,6 +171,37 @@ class Turn:
         chat_log.async_add_assistant_content_without_tools(
             AssistantContent(agent_id=self._agent_id, content="")
         )
+
+
+def request(prompt: Prompt, manner: Manner, said: list[Json]) -> Json:
+    """Return the request that asks for the next message after those in `said`."""
+    asked: Json = {"max_tokens": manner.max_tokens, **manner.thinking.fields}
+    if _in_form(prompt, manner):
+        return asked | {
+            "messages": written(said, prompt),
+            "response_format": _form(_allowed(prompt, manner)),
+        }
+    asked["messages"] = said
+    if manner.answer is not None:
+        asked["response_format"] = _form(manner.answer)
+    if prompt.tools:
+        asked |= {"tools": list(prompt.tools), "parallel_tool_calls": True}
+    return asked
+
+
+def beginning(prompt: Prompt, manner: Manner) -> Json:
+    """Return what every request with this prompt begins with: all before anybody's words."""
+    begun = request(prompt, manner, [{"role": "system", "content": prompt.shared}])
+    return {key: one for key, one in begun.items() if key not in ("max_tokens", "response_format")}
+
+
+def _in_form(prompt: Prompt, manner: Manner) -> bool:
+    """Whether the model is held to a form in which it can also call tools."""
+    return manner.names is not None or (manner.answer is not None and bool(prompt.tools))
+
+
+def _allowed(prompt: Prompt, manner: Manner) -> Json:
+    return schema(prompt, manner.names or Names(), manner.answer)
 
 
 async def _in_time(said: AsyncIterable[Delta], limit_s: float) -> AsyncGenerator[Delta]:

@@ -130,6 +130,7 @@ async def say(
     *,
     conversation_id: str | None = None,
     device_id: str | None = None,
+    satellite_id: str | None = None,
     language: str = "en",
 ) -> Said:
     """Say a sentence as an Assist pipeline does, and listen to what streams back."""
@@ -155,6 +156,7 @@ async def say(
             language=language,
             agent_id=voice.agent,
             device_id=device_id,
+            satellite_id=satellite_id,
         )
     await voice.hass.async_block_till_done()
     return Said(

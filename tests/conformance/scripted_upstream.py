@@ -29,6 +29,16 @@ class Received:
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was asked on another path."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Any
+
+
 class Step(Protocol):
     """A part of an answer."""
 
@@ -104,7 +114,8 @@ class Scene:
 class ScriptedUpstream:
     """The server. `key` makes it refuse requests without it; `models` is what it lists.
 
-    `asked` is set once a question has arrived.
+    `asked` is set once a question has arrived. On the paths of `others` it answers with these
+    objects; `told` holds what was asked there.
     """
 
     def __init__(
@@ -113,11 +124,14 @@ class ScriptedUpstream:
         *,
         key: str | None = None,
         models: Iterable[str] = ("scripted",),
+        others: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self._choose = script if callable(script) else None
         self._plays = [] if callable(script) else list(script)
         self._key = key
         self._models = tuple(models)
+        self._others = others or {}
+        self.told: list[Told] = []
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.received: list[Received] = []
@@ -138,6 +152,8 @@ class ScriptedUpstream:
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/health", self._health)
+        for path in self._others:
+            app.router.add_route("*", path, self._other)
         # A client that hangs up cancels its handler: that is how `hung_up` is noticed.
         self._runner = web.AppRunner(app, handler_cancellation=True)
         await self._runner.setup()
@@ -157,8 +173,8 @@ class ScriptedUpstream:
         received = Received(dict(request.headers), raw, json.loads(raw))
         self.received.append(received)
         self.asked.set()
-        if self._key is not None and request.headers.get("Authorization") != f"Bearer {self._key}":
-            return _failed(401, "wrong_key", "This key is not the server's.")
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
         if self._choose is not None:
             play = self._choose(received)
         elif self._plays:
@@ -178,6 +194,19 @@ class ScriptedUpstream:
             received.hung_up.set()
             raise
         return stream
+
+    async def _other(self, request: web.Request) -> web.Response:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        raw = await request.read()
+        body = json.loads(raw) if raw else None
+        self.told.append(Told(request.method, request.path, dict(request.query), body))
+        return web.json_response(self._others[request.path])
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        if self._key is None or request.headers.get("Authorization") == f"Bearer {self._key}":
+            return None
+        return _failed(401, "wrong_key", "This key is not the server's.")
 
     async def _list(self, _request: web.Request) -> web.Response:
         data = [{"id": model, "object": "model", "owned_by": "script"} for model in self._models]
