@@ -27,8 +27,8 @@ from homeassistant.helpers import (
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.helpers.event import async_track_time_interval
 
-from .completion import Endpoint
 from .const import DOMAIN
+from .contact import Endpoint
 from .house import House
 from .inference import candidates, prompt_id
 from .prompt import SATELLITE_DOMAIN, Json

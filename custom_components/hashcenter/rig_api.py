@@ -13,7 +13,7 @@ import aiohttp
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .completion import Endpoint
+from .contact import Endpoint
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -41,15 +41,14 @@ async def _async_say(
     body: dict[str, Any] | None = None,
 ) -> bool:
     try:
-        async with async_get_clientsession(hass).request(
+        async with await endpoint.async_request(
+            async_get_clientsession(hass),
             method,
-            f"{endpoint.url}{path}",
+            path,
             # One way to write it, so that equal prompts are equal bytes.
             data=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
-            headers={"Authorization": f"Bearer {endpoint.key}", "Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"},
             timeout=_TIMEOUT,
-            # The key is for this host only.
-            allow_redirects=False,
         ) as response:
             return response.status < HTTPStatus.MULTIPLE_CHOICES
     except (aiohttp.ClientError, TimeoutError) as err:
