@@ -1,8 +1,8 @@
 """The blueprints, loaded from their files and run: real automations move our real entities."""
 
-import shutil
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,17 +10,16 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.hashcenter.wire.messages import LeaseRequest, ReleaseRequest
+from tests.component.automating import FOLDER, automated, give_blueprints
 from tests.component.rigs import ATTIC, ScriptedRig, live_rig, set_up_house, states
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")
 
 ROOT: Final = Path(__file__).parents[2]
-FOLDER: Final = ROOT / "blueprints/automation/hashcenter"
 NAMES: Final = sorted(path.name for path in FOLDER.glob("*.yaml"))
 
 FAVOR = "select.hashcenter_favor"
@@ -34,14 +33,6 @@ Pass = Callable[[float], Awaitable[None]]
 
 
 @pytest.fixture
-def config_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
-    """Give Home Assistant a configuration folder with our blueprints in it."""
-    shutil.copytree(FOLDER, tmp_path / "blueprints/automation/hashcenter")
-    hass.config.config_dir = str(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 async def rig(hass: HomeAssistant, mqtt_mock: Any, freezer: FrozenDateTimeFactory) -> ScriptedRig:
     """Return the live rig of a house, on a day in November."""
     await hass.config.async_set_time_zone("UTC")
@@ -51,17 +42,9 @@ async def rig(hass: HomeAssistant, mqtt_mock: Any, freezer: FrozenDateTimeFactor
 
 
 @pytest.fixture
-def automate(hass: HomeAssistant, rig: ScriptedRig, config_folder: Path) -> Automate:
+def automate(hass: HomeAssistant, rig: ScriptedRig, tmp_path: Path) -> Automate:
     """Make an automation of a blueprint."""
-
-    async def make(name: str, **inputs: Any) -> None:
-        used = {"use_blueprint": {"path": f"hashcenter/{name}.yaml", "input": inputs}}
-        assert await async_setup_component(hass, "automation", {"automation": used})
-        await hass.async_block_till_done()
-        [state] = hass.states.async_all("automation")
-        assert state.state == "on", "the blueprint makes a valid automation"
-
-    return make
+    return partial(automated, hass, tmp_path)
 
 
 @pytest.fixture
@@ -86,8 +69,9 @@ async def say(hass: HomeAssistant, entity_id: str, state: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_every_blueprint_is_valid_and_says_what_its_inputs_are(
-    hass: HomeAssistant, config_folder: Path, name: str
+    hass: HomeAssistant, tmp_path: Path, name: str
 ) -> None:
+    give_blueprints(hass, tmp_path)
     found = await async_get_blueprints(hass).async_get_blueprint(f"hashcenter/{name}")
     assert found.validate() is None
     assert found.metadata["name"].startswith("Hashcenter: ")
