@@ -19,7 +19,16 @@ from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
 from .control import people as wanted_by
-from .control.leases import Action, RigHeater, RigLive, Saying, lease, release, sayings
+from .control.leases import (
+    Action,
+    RigHeater,
+    RigLive,
+    Saying,
+    lease,
+    release,
+    sayings,
+    wanted_lease,
+)
 from .control.people import People
 from .control.requests import HeaterKey, HeatRequest
 from .control.seen import HouseSeen, HvacMode
@@ -175,7 +184,7 @@ class Heating:
         # A rig that takes no requests says why in its own words.
         saying = lease(rig, heater, power_w, self.favor)
         if want.do is Do.LEASE:
-            saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
+            saying = wanted_lease(rig, heater, want)
         response = await self.leasing.async_say(saying)
         await self._async_change(self.state.with_request(key, request))
         return response
@@ -191,7 +200,7 @@ class Heating:
         want = self.deciding.trial(self.state, self._wishes()).heaters[key]
         saying: Saying | None = None
         if want.do is Do.LEASE:
-            saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
+            saying = wanted_lease(rig, heater, want)
         elif heater.lease or self.leasing.was_told((key.rig, key.heater)):
             saying = release(rig, heater)
         response = await self.leasing.async_say(saying) if saying else None

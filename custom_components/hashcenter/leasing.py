@@ -110,5 +110,6 @@ def _request(saying: Saying, stamp: Stamp) -> AnyRequest:
         power_w=saying.power_w,
         ttl_s=saying.ttl_s,
         cap_w=saying.cap_w,
+        urgent=saying.urgent,
         favor=saying.favor,
     )

@@ -38,6 +38,12 @@ def test_what_was_decided_is_a_lease_with_its_watts_its_cap_and_the_favor() -> N
     )
 
 
+def test_a_lease_against_frost_says_so() -> None:
+    [one] = sayings(People(), [RIG], {KEY: replace(NEEDED, urgent=True)})
+    assert one.urgent
+    assert due(one, Said(replace(one, urgent=False), NOW, accepted=True), NOW)
+
+
 def test_watts_are_whole_and_never_more_than_was_decided() -> None:
     [one] = sayings(People(), [RIG], {KEY: replace(NEEDED, power_w=600.9, cap_w=700.7)})
     assert (one.power_w, one.cap_w) == (600.0, 700.0)

@@ -108,6 +108,16 @@ def test_frost_is_kept_off_in_a_room_that_is_off() -> None:
     assert _asked_w(house) > 1000.0
 
 
+def test_only_against_frost_may_a_rig_spend_its_reserve_of_starts() -> None:
+    house = scene(asic(), rooms=(room(thermometer=Thermometer(5.0)),))
+    house.pass_minutes(3)
+    assert house.heater("s19").urgent
+    house.change_room(thermometer=Thermometer(19.0))
+    house.pass_minutes(3)
+    assert house.heater("s19").power_w > 0
+    assert not house.heater("s19").urgent
+
+
 @pytest.mark.parametrize("against", ["window", "generator"])
 def test_frost_goes_before(against: str) -> None:
     house = scene(rooms=(room(thermometer=Thermometer(5.0), windows_open=against == "window"),))

@@ -83,7 +83,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
         room_memories[room.id] = memory
     lease_paying(plan, seen, bounds, verdicts, state.heaters, now)
     soften(plan, seen, state.heaters)
-    leases = caps(plan, seen, verdicts)
+    leases = caps(plan, seen, bounds, verdicts)
     leases, started = staging.stage(
         leases, seen, chains, state.heaters, most_now, breakers, circuit_memories, now
     )

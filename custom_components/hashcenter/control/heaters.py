@@ -215,7 +215,10 @@ def _under_ceiling_w(heater: HeaterSeen, seen: HouseSeen, most_w: float, said_w:
 
 
 def caps(
-    plan: Plan, seen: HouseSeen, verdicts: Mapping[str, Verdict]
+    plan: Plan,
+    seen: HouseSeen,
+    bounds: Mapping[HeaterKey, Bound],
+    verdicts: Mapping[str, Verdict],
 ) -> dict[HeaterKey, HeaterWanted]:
     """Return every heater's lease; what is left of a circuit goes to those who may answer."""
     leases: dict[HeaterKey, HeaterWanted] = {}
@@ -223,17 +226,22 @@ def caps(
     for heater in answering:
         key = heater.key
         power_w = plan.power_w.get(key, 0.0)
-        limit = plan.limits.get(key) or Limit(LimitCode.NO_ROOM)
+        planned = plan.limits.get(key, Limit(LimitCode.NO_ROOM))
+        # Of a heater that nobody asks for, what stands against asking is worth more to know.
+        could = key in plan.limits or bounds[key].most_w > 0
+        limit = planned if could else bounds[key].limit
         if not is_ours(heater, seen):
             leases[key] = HeaterWanted(key, Do.NOTHING, limit)
             continue
         cap_w: float | None = None
         if heater.can_answer:
             cap_w = _cap_w(plan, heater, power_w, seen, verdicts)
-        if power_w <= 0 and cap_w is None and _nobody_asks(heater, seen, limit):
+        if power_w <= 0 and cap_w is None and _nobody_asks(heater, seen, planned):
             leases[key] = HeaterWanted(key, Do.RELEASE, limit)
-        else:
-            leases[key] = HeaterWanted(key, Do.LEASE, limit, power_w, cap_w, seen.favor)
+            continue
+        found = verdicts.get(heater.room) if heater.room is not None else None
+        urgent = found is not None and found.frost and power_w > 0
+        leases[key] = HeaterWanted(key, Do.LEASE, limit, power_w, cap_w, seen.favor, urgent)
     return {heater.key: leases[heater.key] for heater in seen.heaters}
 
 

@@ -14,7 +14,7 @@ again before it runs out. `now` is seconds since 1970.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -79,6 +79,7 @@ class Saying:
     ttl_s: float = TTL_S
     favor: Favor = Favor.BALANCED
     cap_w: float | None = None
+    urgent: bool = False
 
     @property
     def target(self) -> tuple[str, str | None]:
@@ -128,7 +129,7 @@ def _heater(
     if want is None or want.do is Do.NOTHING:
         return None
     if want.do is Do.LEASE:
-        return lease(rig, heater, want.power_w, want.favor, want.cap_w)
+        return wanted_lease(rig, heater, want)
     return release(rig, heater) if held else None
 
 
@@ -150,6 +151,12 @@ def lease(
         favor=favor,
         cap_w=None if cap_w is None else float(int(cap_w + 1e-6)),
     )
+
+
+def wanted_lease(rig: RigLive, heater: RigHeater, want: HeaterWanted) -> Saying:
+    """Return the lease that was decided on."""
+    saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
+    return replace(saying, urgent=want.urgent)
 
 
 def release(rig: RigLive, heater: RigHeater) -> Saying:

@@ -88,7 +88,10 @@ class Do(StrEnum):
 
 @dataclass(frozen=True)
 class HeaterWanted:
-    """A heater's lease. `power_w` is for heat; `cap_w` bounds it for any purpose."""
+    """A heater's lease. `power_w` is for heat; `cap_w` bounds it for any purpose.
+
+    `urgent`: it keeps a room from freezing, so the rig may spend its reserve of starts.
+    """
 
     key: HeaterKey
     do: Do
@@ -96,6 +99,7 @@ class HeaterWanted:
     power_w: float = 0.0
     cap_w: float | None = None
     favor: Favor = Favor.BALANCED
+    urgent: bool = False
 
 
 class HvacAction(StrEnum):
