@@ -23,6 +23,7 @@ from hashcenter_bridge.rig import Rig
 from hashcenter_bridge.runners import Upstream
 from hashcenter_bridge.store import Store
 from hashcenter_bridge.tickets import Tickets
+from hashcenter_bridge.warmth import Warmth
 from hashcenter_bridge.wire.codec import WireModel, encode
 from hashcenter_bridge.wire.messages import Device, LeaseRequest, Model, Request
 from hashcenter_bridge.wire.topics import Topic
@@ -259,7 +260,8 @@ class Bench:
             fleet=Fleet(self.asics, config.asics, config.rig, context, store, lambda: self.now),
             miners=[MinerProgram(one, lambda: self.now, lambda: None) for one in self.miners],
             runners=[RunnerProgram(one, lambda: self.now, lambda: None) for one in self.runners],
-            tickets=Tickets(lambda: self.now, lambda: None, answers.closed),
+            tickets=Tickets(lambda: self.now, lambda: None, answers.closed, answers.opened),
+            warmth=Warmth(lambda: self.now, lambda: None),
             answers=answers,
             state=State(stopped=store.kept.stopped, **state),
             url="http://attic:8420",

@@ -18,10 +18,12 @@ from aiohttp import web
 from hashcenter_bridge.child import Child, ChildState
 from hashcenter_bridge.http_api import create_app, server
 from hashcenter_bridge.plugin import PluginContext
+from hashcenter_bridge.prefix import PromptKeeper
 from hashcenter_bridge.registry import load
 from hashcenter_bridge.runners import Runner
 from hashcenter_bridge.runners.upstream import session
 from hashcenter_bridge.tickets import Ticket, Tickets
+from hashcenter_bridge.warmth import Warmth
 
 T = TypeVar("T")
 PATIENCE_S = 60.0
@@ -113,6 +115,8 @@ class Api:
     open: Mapping[int, Ticket] = field(default_factory=dict)
     grant: Callable[[Ticket], None] = lambda ticket: ticket.grant("voice")
     failing: bool = False
+    ready: tuple[bool, str] = (True, "ready")
+    warmth: Warmth = field(default_factory=lambda: Warmth(time.monotonic, lambda: None))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -125,7 +129,9 @@ class Api:
 
 
 @asynccontextmanager
-async def served(*runners: Runner) -> AsyncIterator[Api]:
+async def served(
+    *runners: Runner, keepers: Mapping[str, PromptKeeper] | None = None
+) -> AsyncIterator[Api]:
     """Serve the API over `runners` on a free port of the loopback interface."""
     api = Api("")
 
@@ -147,6 +153,10 @@ async def served(*runners: Runner) -> AsyncIterator[Api]:
         accepts=lambda given: given == KEY,
         metrics=lambda: "hashcenter_up 1\n",
         health=health,
+        warmth=api.warmth,
+        keepers=keepers or {},
+        ready=lambda: api.ready,
+        active=lambda _: api.ready[0],
     )
     serving = server(app)
     await serving.setup()

@@ -21,7 +21,10 @@ _TYPES: Mapping[int, str] = {
 
 
 class ApiError(Exception):
-    """An answer that is a refusal. `param` names the field of the request that is wrong."""
+    """An answer that is a refusal. `param` names the field of the request that is wrong.
+
+    `details` are figures that a client can act on; they stand beside the code.
+    """
 
     def __init__(
         self,
@@ -30,6 +33,7 @@ class ApiError(Exception):
         text: str,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -37,12 +41,13 @@ class ApiError(Exception):
         self.text = text
         self.param = param
         self.headers = headers
+        self.details = details or {}
 
     def as_json(self) -> str:
         """Return the error object."""
         kind = _TYPES.get(self.status, "server_error")
         error = {"message": self.text, "type": kind, "param": self.param, "code": self.code}
-        return json.dumps({"error": error})
+        return json.dumps({"error": {**error, **self.details}})
 
     def as_response(self) -> web.Response:
         """Return the error as a whole response."""

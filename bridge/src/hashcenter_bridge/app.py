@@ -21,8 +21,9 @@ from aiohttp import web
 
 from . import __version__, build, control, process
 from .alone import alone
+from .answering import can_answer
 from .answers import Answers
-from .arbiter.types import Rules, State
+from .arbiter.types import Rules, Running, State
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
@@ -39,6 +40,7 @@ from .proof import add_proof
 from .rig import Rig
 from .store import Store, make_folder
 from .tickets import Tickets
+from .warmth import Warmth
 from .watchdog import feed
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,7 +110,8 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
             RunnerProgram(runner, clock, changed)
             for runner in build.runners(config, source, context, devices)
         ],
-        tickets=Tickets(clock, changed, answers.closed),
+        tickets=Tickets(clock, changed, answers.closed, answers.opened),
+        warmth=Warmth(clock, changed),
         answers=answers,
         state=State(stopped=store.kept.stopped, adopted_until=clock() + config.rig.coast_s),
         url=_url(config.http),
@@ -162,9 +165,14 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
         return None
     keys = Keys(rig.config.rig.state_folder)
     shown = http.certificate(rig.config.rig.state_folder)
+    programs = {program.runner.name: program for program in rig.runners}
     app = create_app(
         tickets=rig.tickets,
-        runners={program.runner.name: program.runner for program in rig.runners},
+        runners={name: program.runner for name, program in programs.items()},
+        warmth=rig.warmth,
+        keepers={name: one.keeper for name, one in programs.items() if one.keeper is not None},
+        ready=partial(can_answer, rig),
+        active=lambda name: programs[name].running is Running.ACTIVE,
         accepts=keys.accepts,
         metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},

@@ -7,7 +7,6 @@ nobody's business. No other origin is allowed (no CORS headers at all), and the 
 used.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -15,23 +14,26 @@ from typing import Any, Final
 from aiohttp import web
 
 from . import proof
-from .api_error import ApiError, bad_request
+from .api_error import ApiError
+from .counting import Counting
+from .house_api import HouseApi
+from .incoming import body, priority as priority_of
+from .prefix import VOICE_SLOT, PromptKeeper
 from .question import Question, read_chat, read_embeddings
 from .relay import Recalled, Relay
 from .runners import Runner
 from .tickets import Priority, Ticket, TicketRefused, Tickets
+from .warmth import Warmth
 
 log = logging.getLogger(__name__)
 
 #: A question with a picture from a camera fits; a book does not.
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
-BODY_WITHIN_S: Final = 30.0
 #: How long a connection may rest before its next request is there.
 REST_WITHIN_S: Final = 60.0
 #: Answers that are on their way when the bridge stops get no longer.
 SHUTDOWN_WITHIN_S: Final = 2.0
 
-_PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 
 #: What needs no key: that the bridge lives, and its own proof that it knows the key.
@@ -47,9 +49,18 @@ def create_app(
     accepts: Callable[[str], bool],
     metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
+    warmth: Warmth,
+    keepers: Mapping[str, PromptKeeper],
+    ready: Callable[[], tuple[bool, str]],
+    active: Callable[[str], bool],
 ) -> web.Application:
-    """Return the API over `runners` (by name), for `server`."""
-    api = _Api(tickets, runners, metrics, health)
+    """Return the API over `runners` (by name), for `server`.
+
+    `keepers` are those runners' prompts. `ready` says whether any of them can answer now, and why
+    not; `active` says it of one.
+    """
+    counting = Counting(runners, active)
+    api = _Api(tickets, runners, metrics, health, keepers, counting)
     app = web.Application(
         middlewares=[_errors, _require_key(accepts)], client_max_size=MAX_BODY_BYTES
     )
@@ -59,6 +70,7 @@ def create_app(
     app.router.add_get("/v1/models", api.models)
     app.router.add_post("/v1/chat/completions", api.chat)
     app.router.add_post("/v1/embeddings", api.embeddings)
+    HouseApi(warmth, keepers, counting, ready).add_routes(app.router)
     return app
 
 
@@ -75,7 +87,7 @@ def server(app: web.Application) -> web.AppRunner:
 
 
 class _Api:
-    """The handlers, and a relay to each runner."""
+    """The handlers of OpenAI's API, and a relay to each runner."""
 
     def __init__(
         self,
@@ -83,7 +95,11 @@ class _Api:
         runners: Mapping[str, Runner],
         metrics: Callable[[], str],
         health: Callable[[], dict[str, Any]],
+        keepers: Mapping[str, PromptKeeper],
+        counting: Counting,
     ) -> None:
+        self._keepers = keepers
+        self._counting = counting
         self._tickets = tickets
         self._runners = runners
         self._metrics = metrics
@@ -96,6 +112,7 @@ class _Api:
         yield
         for relay in self._relays.values():
             await relay.close()
+        await self._counting.close()
 
     async def health(self, _request: web.Request) -> web.Response:
         """Say that the bridge lives; nothing of the house."""
@@ -118,22 +135,28 @@ class _Api:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a chat, as a stream if asked."""
-        question, priority = read_chat(await _body(request)), _priority(request)
-        with self._tickets.hold(priority, self._known(question.model)) as ticket:
+        question, priority = read_chat(await body(request)), priority_of(request)
+        model = self._known(question.model)
+        await self._counting.admit(question)
+        with self._tickets.hold(priority, model) as ticket:
             while True:
                 relay = await self._granted(ticket)
+                slot = ticket.slot
                 try:
                     return await _chat(relay, question, ticket, request)
                 except Recalled:
                     continue
+                finally:
+                    if (keeper := self._keepers.get(relay.runner.name)) is not None:
+                        _tell(keeper, ticket, slot, question)
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Return embeddings, if the runner makes them."""
-        question, priority = read_embeddings(await _body(request)), _priority(request)
+        question, priority = read_embeddings(await body(request)), priority_of(request)
         with self._tickets.hold(priority, self._known(question.model)) as ticket:
             relay = await self._granted(ticket)
-            body = question.body(_name_at(relay.runner, question.model))
-            return await relay.embeddings(body, ticket)
+            asked = question.body(_name_at(relay.runner, question.model))
+            return await relay.embeddings(asked, ticket)
 
     async def _granted(self, ticket: Ticket) -> Relay:
         try:
@@ -155,6 +178,14 @@ class _Api:
         return model
 
 
+def _tell(keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Question) -> None:
+    """Tell a runner's keeper what one of its slots was used for."""
+    if ticket.priority is Priority.VOICE and "first_token" in ticket.stamps:
+        keeper.spoken(question.fields, slot)
+    elif slot == VOICE_SLOT:
+        keeper.disturbed()
+
+
 async def _chat(
     relay: Relay, question: Question, ticket: Ticket, request: web.Request
 ) -> web.StreamResponse:
@@ -162,35 +193,17 @@ async def _chat(
     ours: dict[str, Any] = {}
     if relay.runner.upstream.is_llama_server:
         ours = {"id_slot": ticket.slot, "return_progress": True}
-    body = question.body_for_stream(_name_at(relay.runner, question.model), **ours)
+    asked = question.body_for_stream(_name_at(relay.runner, question.model), **ours)
     if question.stream:
         keep = question.wants_progress
-        return await relay.chat_stream(body, ticket, request, keep_progress=keep)
-    return await relay.chat(body, ticket)
+        return await relay.chat_stream(asked, ticket, request, keep_progress=keep)
+    return await relay.chat(asked, ticket)
 
 
 def _name_at(runner: Runner, model: str | None) -> str:
     """Return the name of `model` at the runner that the loop chose: its own if it has no such."""
     served = [one.id for one in runner.models]
     return model if model in served else next(iter(served), "")
-
-
-def _priority(request: web.Request) -> Priority:
-    name = request.headers.get("X-Hashcenter-Priority", "task").lower()
-    if name not in _PRIORITIES:
-        raise bad_request(f"X-Hashcenter-Priority must be one of {', '.join(_PRIORITIES)}")
-    return _PRIORITIES[name]
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            return await request.read()
-    except TimeoutError:
-        text = f"the body did not come within {BODY_WITHIN_S:.0f} s"
-        raise ApiError(408, "too_slow", text, headers={"Connection": "close"}) from None
-    except web.RequestPayloadError:
-        raise bad_request("the body cannot be read") from None
 
 
 def _require_key(accepts: Callable[[str], bool]) -> Any:

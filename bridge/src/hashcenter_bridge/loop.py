@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from . import diagnosis, picture
+from . import diagnosis, people, picture
 from .arbiter import decide, leases
 from .arbiter.effect import tolerance_w
 from .arbiter.types import Running, Wanted
@@ -144,7 +144,9 @@ class Loop:
             if runner.child is not None:
                 runner.child.want(wanted.runners[runner.runner.name].running is Running.ACTIVE)
         self._settle_limits(wanted, now)
+        people.keep_prompts(rig)
         self._count()
+        people.count_given_up(rig, now)
         self._find_faults(now)
         self._publish(now)
 

@@ -1,7 +1,8 @@
 """Draws the rig in the words of the wire: inventory, state and devices, as known now."""
 
+from .answering import inference
 from .arbiter.allocate import floor_w, wall_w
-from .arbiter.types import Running, TicketSeen
+from .arbiter.types import Running
 from .fleet import words
 from .metering import Watched
 from .rig import Rig
@@ -10,7 +11,6 @@ from .wire.messages import (
     Endpoint,
     Heater,
     HeaterState,
-    InferenceState,
     Inventory,
     RigState,
     Runner,
@@ -184,7 +184,7 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
             *((_heater_state(rig, machine_w, now),) if rig.metering.watched else ()),
             *(words.heater_state(asic, now) for asic in asics.values()),
         ),
-        inference=_inference(rig),
+        inference=inference(rig),
         faults=rig.faults.list(now),
         health=rig.health,
         missing=missing,
@@ -233,44 +233,6 @@ def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:
         available_w=round(wanted.available_w, 1) if wanted else 0.0,
         available_why=wanted.available_why[:400] if wanted else "",
         lease=words.lease_in_force(rig.state.lease, now),
-    )
-
-
-def _inference(rig: Rig) -> InferenceState | None:
-    if not rig.runners:
-        return None
-    active = [program for program in rig.runners if program.running is Running.ACTIVE]
-    tickets: list[TicketSeen] = list(rig.seen(rig.clock()).tickets)
-    answering = sum(ticket.runner is not None for ticket in tickets)
-    waiting = len(tickets) - answering
-    shown = active[0] if active else rig.runners[0]
-    why = "ready"
-    if rig.state.stopped:
-        why = "stopped by a person: Stop all"
-    elif not active:
-        loading = shown.running in (Running.STARTING, Running.STOPPED)
-        why = "the model is being loaded" if loading else shown.why
-    hashing = any(program.running is Running.ACTIVE for program in rig.miners)
-    free = sum(program.runner.slots for program in active) - answering
-    figures, totals = rig.answers, rig.answers.totals
-    available = bool(active) and not rig.state.stopped
-    soon_s = figures.predict_s(hashing=hashing, waiting=waiting, free_slots=free)
-    if not available:
-        # While it loads, the prediction says that waiting for it is worth while.
-        load_s = None if rig.state.stopped else shown.load_remaining_s()
-        soon_s = None if soon_s is None or load_s is None else load_s + soon_s
-    return InferenceState(
-        available=available,
-        why=why[:400],
-        model=shown.runner.models[0].id if shown.runner.models else None,
-        first_token_s=_rounded(soon_s, 2),
-        tokens_per_s=_rounded(figures.tokens_per_s),
-        tokens_per_joule=_rounded(figures.tokens_per_joule, 4),
-        waiting=waiting,
-        answering=answering,
-        answers_total=totals.answers,
-        tokens_total=totals.tokens,
-        preemptions_total=totals.preemptions,
     )
 
 

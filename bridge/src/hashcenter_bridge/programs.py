@@ -13,7 +13,8 @@ from .arbiter.types import MinerSeen, RunnerSeen, Running
 from .child import Child, ChildSpec, ChildState
 from .errors import MinerFault, RunnerFault
 from .miners import Miner, MinerReading
-from .runners import Runner
+from .prefix import PromptKeeper
+from .runners import KeepsPrompts, Runner
 
 _LOGGER = logging.getLogger(__name__)
 _READ_S = 5.0
@@ -167,10 +168,16 @@ class RunnerProgram:
         self._tell = changed
         self._ready: bool | None = None
         self._why = ""
+        self._prepared = False
+        self.keeper = (
+            PromptKeeper(runner, clock, changed)
+            if isinstance(runner, KeepsPrompts) and runner.upstream.is_llama_server
+            else None
+        )
         self.child = (
             Child(
                 _on_its_gpus(runner.child, runner.gpus),
-                ready=runner.ready,
+                ready=self._child_ready,
                 before_start=runner.verify,
                 changed=self._changed,
                 clock=clock,
@@ -179,8 +186,19 @@ class RunnerProgram:
             else None
         )
 
+    async def _child_ready(self) -> bool:
+        """Whether it can answer; the first time, once the house's prompt is restored."""
+        if not await self.runner.ready():
+            return False
+        if not self._prepared:
+            self._prepared = True
+            if self.keeper is not None:
+                await self.keeper.prepare()
+        return True
+
     def _changed(self) -> None:
         running, now = self.running, self._clock()
+        self._prepared = self._prepared and running is Running.ACTIVE
         if running is Running.STARTING and self._load_began is None:
             self._load_began = now
         elif running is Running.ACTIVE:
@@ -238,6 +256,8 @@ class RunnerProgram:
 
     async def close(self) -> None:
         """Stop it if it is ours."""
+        if self.keeper:
+            await self.keeper.close()
         if self.child:
             await self.child.close()
         await self.runner.close()

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 from .api_error import bad_request
 
 _MAX_DEPTH: Final = 64
+_MAX_NAME: Final = 120
 _IN_PLACE: Final = "data:"
 
 
@@ -25,6 +26,12 @@ class Question:
     def body(self, model: str) -> bytes:
         """Return the question as JSON for the runner that serves `model`."""
         return _encode({**self.fields, "model": model})
+
+    @property
+    def has_more_than_text(self) -> bool:
+        """Whether a message has a picture, or anything else that is no text."""
+        parts = [message.get("content") for message in self.fields.get("messages", ())]
+        return any(isinstance(part, list) for part in parts)
 
     @property
     def wants_progress(self) -> bool:
@@ -60,6 +67,33 @@ def read_chat(payload: bytes) -> Question:
         elif content is not None and not isinstance(content, str):
             raise bad_request(f"{where}.content must be text or a list of parts", where)
     return Question(fields, _model(fields), bool(stream))
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Word that a question is about to come: from `who`, and how it will begin, if that is known.
+
+    `background`: nobody speaks; the prompt has changed and shall be ready.
+    """
+
+    who: str | None
+    fields: dict[str, Any] | None
+    background: bool
+
+
+def read_warm(payload: bytes) -> Announcement:
+    """Return the announcement in a body, which may be empty. Raises ApiError (400)."""
+    if not payload.strip():
+        return Announcement(None, None, background=False)
+    fields = _read(payload)
+    who, background = fields.pop("id", None), fields.pop("background", False)
+    if who is not None and not (isinstance(who, str) and 0 < len(who) <= _MAX_NAME):
+        raise bad_request(f"id must be a name of at most {_MAX_NAME} characters", "id")
+    if not isinstance(background, bool):
+        raise bad_request("background must be true or false", "background")
+    if "messages" not in fields:
+        return Announcement(who, None, background)
+    return Announcement(who, read_chat(payload).fields, background)
 
 
 def read_embeddings(payload: bytes) -> Question:

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from .api_error import ApiError
 from .assembly import Assembly
+from .counting import too_long
 from .opening import Opening
 from .runners import Runner
 from .runners.upstream import session
@@ -201,6 +202,9 @@ def _refused(name: str, status: int, answer: bytes) -> ApiError:
     said = error if isinstance(error, dict) else {}
     text = str(said.get("message") or f"the runner {name!r} answered with status {status}")[:500]
     if said.get("type") == "exceed_context_size_error":
+        counted, context = said.get("n_prompt_tokens"), said.get("n_ctx")
+        if isinstance(counted, int) and isinstance(context, int):
+            return too_long(counted, context)
         return ApiError(400, "context_length_exceeded", text)
     if status == 503:
         return ApiError(503, "runner_loading", text, headers={"Retry-After": "5"})

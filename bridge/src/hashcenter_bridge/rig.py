@@ -8,10 +8,12 @@ from .arbiter.types import Rules, Seen, State, TicketSeen, Wanted
 from .config import Config
 from .faults import Faults
 from .fleet.fleet import Fleet
+from .given_up import GivenUp
 from .metering import Metering
 from .programs import MinerProgram, RunnerProgram
 from .store import Store
 from .tickets import Tickets
+from .warmth import Warmth
 from .wire.messages import Health
 
 
@@ -32,10 +34,15 @@ class Rig:
     tickets: Tickets
     answers: Answers
     state: State
+    warmth: Warmth
     url: str | None = None
     wanted: Wanted | None = None
+    given_up: GivenUp = field(init=False)
     faults: Faults = field(default_factory=Faults)
     health: Health = field(default_factory=Health)
+
+    def __post_init__(self) -> None:
+        self.given_up = GivenUp(self.store.kept.totals)
 
     def seen(self, now: float) -> Seen:
         """Return everything the arbiter is shown."""
@@ -65,4 +72,5 @@ class Rig:
                 for ticket in self.tickets.open.values()
                 if ticket.refusal is None
             ),
+            warm=self.warmth.active,
         )

@@ -33,6 +33,8 @@ class Totals:
     tokens: int = 0
     preemptions: int = 0
     shares: int = 0
+    hashes_given_up: int = 0
+    joules_given_up: int = 0
 
 
 @dataclass

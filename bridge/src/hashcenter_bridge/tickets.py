@@ -107,17 +107,19 @@ class Ticket:
 
 
 class Tickets:
-    """All open tickets. `changed` wakes the loop; `closed` is told of each finished one."""
+    """All open tickets. `changed` wakes the loop; `opened` and `closed` are told of each one."""
 
     def __init__(
         self,
         clock: Callable[[], float],
         changed: Callable[[], None],
         closed: Callable[[Ticket], None],
+        opened: Callable[[Ticket], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._changed = changed
         self._closed = closed
+        self._opened = opened
         self._ids = count(1)
         self.open: dict[int, Ticket] = {}
 
@@ -127,6 +129,7 @@ class Tickets:
         ticket = Ticket(next(self._ids), priority, model, self._clock)
         ticket.stamp("opened")
         self.open[ticket.id] = ticket
+        self._opened(ticket)
         self._changed()
         try:
             yield ticket

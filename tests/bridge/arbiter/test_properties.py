@@ -73,15 +73,25 @@ def rigs(draw: st.DrawFn) -> Seen:
             for n in range(draw(st.integers(0, 3)))
         ),
         runners=runners,
-        tickets=tuple(
-            TicketSeen(
-                n, draw(st.integers(0, 2)), draw(st.floats(NOW - 200, NOW)),
-                draw(st.sampled_from([None, "llama", "qwen", "unknown"])),
-                draw(st.sampled_from([None, *(one.name for one in runners)])),
-            )
-            for n in range(draw(st.integers(0, 5)))
-        ),
+        tickets=tuple(draw(tickets(runners))),
+        warm=draw(st.booleans()),
     )  # fmt: skip
+
+
+@st.composite
+def tickets(draw: st.DrawFn, runners: tuple[RunnerSeen, ...]) -> list[TicketSeen]:
+    places = draw(st.permutations([(one.name, n) for one in runners for n in range(one.slots)]))
+    found: list[TicketSeen] = []
+    for number in range(draw(st.integers(0, 5))):
+        place = places.pop() if places and draw(st.booleans()) else (None, None)
+        found.append(
+            TicketSeen(
+                number, draw(st.integers(0, 2)), draw(st.floats(NOW - 200, NOW)),
+                draw(st.sampled_from([None, "llama", "qwen", "unknown"])), *place,
+                recallable=place[0] is not None and draw(st.booleans()),
+            )
+        )  # fmt: skip
+    return found
 
 
 owners = st.builds(
@@ -195,8 +205,25 @@ def test_questions_are_granted_in_order_and_within_the_slots(
     for one in seen.runners:
         assert granted[one.name] == 0 or granted[one.name] + taken[one.name] <= one.slots
         assert granted[one.name] == 0 or one.running is Running.ACTIVE
-    assert set(wanted.tickets) == {one.id for one in seen.tickets if one.runner is None}
-    waiting = [fate for fate in wanted.tickets.values() if not fate.runner and not fate.code]
+    places = [
+        (one.runner, one.slot) for one in (*seen.tickets, *wanted.tickets.values()) if one.runner
+    ]
+    assert len(places) == len(set(places))
+    asked = {one.id: one for one in seen.tickets}
+    several = {one.name for one in seen.runners if one.slots > 1}
+    for number, fate in wanted.tickets.items():
+        if fate.slot == 0 and fate.runner in several:
+            assert asked[number].priority == 0
+        if fate.recall:
+            assert asked[number].recallable
+            assert asked[number].priority > 0
+        assert fate.recall == (asked[number].runner is not None)
+    assert {one.id for one in seen.tickets if one.runner is None} <= set(wanted.tickets)
+    waiting = [
+        fate
+        for fate in wanted.tickets.values()
+        if not fate.runner and not fate.code and not fate.recall
+    ]
     assert len(waiting) <= owner.max_waiting
 
 

@@ -53,6 +53,12 @@ def giving_way(
         for miner in seen.miners:
             if any(_shares_device(runner, miner) for runner in runners):
                 until[miner.name] = now + rules.resume_after_s
+    if seen.warm:
+        # Nothing is started for it: only what could answer at once is cleared the way.
+        ready = [runner for runner in seen.runners if runner.running is Running.ACTIVE]
+        for miner in seen.miners:
+            if any(_shares_device(runner, miner) for runner in ready):
+                until[miner.name] = now + rules.resume_after_s
     return until
 
 

@@ -120,7 +120,7 @@ def devices_wanted(
 def _answering(seen: Seen) -> AbstractSet[str]:
     """Return the devices on which a question is, or is about to be, answered."""
     names = {ticket.runner for ticket in seen.tickets if ticket.runner}
-    if any(ticket.runner is None for ticket in seen.tickets):
+    if seen.warm or any(ticket.runner is None for ticket in seen.tickets):
         names |= {runner.name for runner in seen.runners if runner.running is Running.ACTIVE}
     return {uid for runner in seen.runners if runner.name in names for uid in runner.devices}
 

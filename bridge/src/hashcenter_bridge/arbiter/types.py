@@ -106,12 +106,13 @@ class TicketSeen:
 
 @dataclass(frozen=True)
 class Seen:
-    """Everything the arbiter is shown at once."""
+    """Everything the arbiter is shown at once. `warm`: somebody speaks and is about to ask."""
 
     devices: tuple[DeviceSeen, ...] = ()
     miners: tuple[MinerSeen, ...] = ()
     runners: tuple[RunnerSeen, ...] = ()
     tickets: tuple[TicketSeen, ...] = ()
+    warm: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Never in the bridge's own process: only a process's exit gives video memory back
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..child import ChildSpec
 from ..wire.messages import Model
@@ -48,3 +48,22 @@ class Runner(Protocol):
 
     async def close(self) -> None:
         """Let go of it; the child is stopped by whoever started it."""
+
+
+@runtime_checkable
+class KeepsPrompts(Protocol):
+    """A runner with llama.cpp's slots: a prompt can be read ahead, saved and restored.
+
+    States are kept in `prompt_folder`, at most `prompt_store_mib` of them; 0 saves none.
+    """
+
+    name: str
+    upstream: Upstream
+    prompt_folder: Path
+    prompt_store_mib: int
+
+    async def identity(self, *, read: bool) -> str | None:
+        """Return what a saved state depends on: weights, build, context.
+
+        Without `read` the weights are not read for it: None if they never were. Raises OSError.
+        """

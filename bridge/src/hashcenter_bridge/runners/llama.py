@@ -4,6 +4,7 @@ Each serves one model from one GGUF file, as a child process, on a UNIX socket i
 private folder. A plugin adds how its program is started.
 """
 
+import json
 import re
 import socket
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import aiohttp
 from pydantic import AfterValidator, Field, StringConstraints
 
 from ..child import ChildSpec
-from ..errors import ConfigError, PluginUnavailable
+from ..errors import ConfigError, PluginUnavailable, RunnerFault
 from ..plugin import PluginContext, ProgramConfig
 from ..wire.messages import Model
 from . import Upstream
@@ -57,7 +58,8 @@ class LlamaConfig(ProgramConfig):
     clients call the model; the file's name without it. `context_tokens` is shared by all `slots`;
     `slots` is how many questions are answered at once; where there are several, the first is kept
     for voice. `batch_tokens` is how much of a prompt is read in one step: somebody who speaks waits
-    no longer for somebody else's prompt.
+    no longer for somebody else's prompt. `prompt_store_mib` bounds what is kept on the disk of the
+    house's prompt, already read, so that no start reads it again; 0 keeps nothing.
     """
 
     model: WholePath
@@ -69,6 +71,7 @@ class LlamaConfig(ProgramConfig):
     gpu_layers: int | None = Field(default=None, ge=0)
     threads: int | None = Field(default=None, ge=1, le=1024)
     embeddings: bool = False
+    prompt_store_mib: int = Field(default=2048, ge=0, le=1_000_000)
 
 
 ConfigT = TypeVar("ConfigT", bound=LlamaConfig)
@@ -106,6 +109,8 @@ class LlamaRunner(Generic[ConfigT]):
             ),
         )
         self.upstream = self.listen(context)
+        self.prompt_folder = context.state / "prompts" / config.name
+        self.prompt_store_mib = config.prompt_store_mib
         self.child = ChildSpec(
             self.name, self.argv(), self.environment(), stop_after_s=_STOP_AFTER_S
         )
@@ -161,6 +166,21 @@ class LlamaRunner(Generic[ConfigT]):
                     probe.connect(str(path))
                 except ConnectionRefusedError:
                     path.unlink()
+
+    def build(self) -> str:
+        """Return what the program is: another build may not understand a saved state."""
+        raise NotImplementedError
+
+    async def identity(self, *, read: bool) -> str | None:
+        """Return what a saved state depends on; see `KeepsPrompts`."""
+        try:
+            weights = await self.weights.hashes(read=read)
+        except RunnerFault as fault:
+            raise OSError(fault.text) from None
+        if weights is None:
+            return None
+        made_by = [self.plugin, self.build(), self.context_tokens, self.slots, self.gpus != ()]
+        return json.dumps([*weights, *made_by])
 
     async def ready(self) -> bool:
         """Whether the model is loaded and the program answers. Raises OSError while it does not."""

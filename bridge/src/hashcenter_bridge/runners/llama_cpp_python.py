@@ -7,6 +7,7 @@ serves in a process of its own.
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,10 @@ class Plugin(LlamaRunner[LlamaCppPythonConfig]):
     plugin = "llama_cpp_python"
     library = ("llama_cpp", "llama-cpp-python")
     is_llama_server = False
+
+    def build(self) -> str:
+        """Return the library's version."""
+        return version("llama-cpp-python")
 
     def argv(self) -> tuple[str, ...]:
         """Return the command: this Python, the child's script, its socket, its settings as JSON."""

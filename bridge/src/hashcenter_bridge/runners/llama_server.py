@@ -4,6 +4,7 @@ It listens on a UNIX socket. A build that is too old for that gets a `port` of t
 interface, and a key that is new for each start of the bridge.
 """
 
+import json
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -52,6 +53,12 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
             )
         await super().verify()
 
+    def build(self) -> str:
+        """Return which file the program is, and its arguments."""
+        binary = self.config.binary.resolve()
+        stat = binary.stat()
+        return json.dumps([str(binary), stat.st_size, stat.st_mtime_ns, *self.config.extra_args])
+
     def argv(self) -> tuple[str, ...]:
         """Return the command: only arguments that every build knows."""
         config, upstream = self.config, self.upstream
@@ -69,6 +76,8 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
             argv += ["--n-gpu-layers", str(config.gpu_layers)]
         if config.threads is not None:
             argv += ["--threads", str(config.threads), "--threads-batch", str(config.threads)]
+        if self.prompt_store_mib:
+            argv += ["--slot-save-path", f"{self.prompt_folder}/"]
         if config.embeddings:
             argv += ["--embeddings", "--pooling", "mean"]
         return (*argv, *config.extra_args)

@@ -56,6 +56,22 @@ class Weights:
         except (OSError, gguf.NotGguf):
             return None
 
+    async def hashes(self, *, read: bool) -> tuple[str, ...] | None:
+        """Return the sha256 of every part; None if one is not known and must not be `read`.
+
+        Raises OSError, or RunnerFault when a part is being written.
+        """
+        if not read:
+            known = [self._known_hash(part) for part in self.parts]
+            return None if None in known else tuple(str(one) for one in known)
+        called_off = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                lambda: tuple(self._hash(part, called_off) for part in self.parts)
+            )
+        finally:
+            called_off.set()
+
     async def verify(self) -> None:
         """Raise RunnerFault unless every part is there, is GGUF and has its pinned hash."""
         called_off = threading.Event()
@@ -107,11 +123,9 @@ class Weights:
 
     def _hash(self, part: Path, called_off: threading.Event) -> str:
         """Return the sha256 of `part`, from memory where the file was not touched since."""
+        if found := self._known_hash(part):
+            return found
         before = _fingerprint(part)
-        known = self._known()
-        entry = known.get(str(part))
-        if isinstance(entry, dict) and entry.get("file") == list(before):
-            return str(entry.get("sha256"))
         digest = hashlib.sha256()
         with part.open("rb", buffering=0) as file:
             while chunk := file.read(_CHUNK_BYTES):
@@ -123,9 +137,15 @@ class Weights:
                 "weights_changing",
                 f"the model file {part} is being written; it is loaded when it is complete",
             )
-        known[str(part)] = {"file": list(before), "sha256": digest.hexdigest()}
-        self._remember(known)
+        self._remember(part, {"file": list(before), "sha256": digest.hexdigest()})
         return digest.hexdigest()
+
+    def _known_hash(self, part: Path) -> str | None:
+        """Return the hash of `part` if it was not touched since it was read."""
+        entry = self._known().get(str(part))
+        if isinstance(entry, dict) and entry.get("file") == list(_fingerprint(part)):
+            return str(entry.get("sha256"))
+        return None
 
     def _known(self) -> dict[str, object]:
         with suppress(OSError, ValueError):
@@ -134,8 +154,9 @@ class Weights:
                 return known
         return {}
 
-    def _remember(self, known: dict[str, object]) -> None:
+    def _remember(self, part: Path, entry: dict[str, object]) -> None:
         """Keep hashes for the next start; without it the files are only hashed once more."""
+        known = {**self._known(), str(part): entry}
         fresh = self._cache.with_suffix(".new")
         with suppress(OSError):
             fresh.write_text(json.dumps(known))

@@ -5,6 +5,7 @@ The library never enters the bridge: `xllamacpp_child.py` serves in a process of
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from pydantic import Field
@@ -25,6 +26,10 @@ class Plugin(LlamaRunner[XllamacppConfig]):
     plugin = "xllamacpp"
     library = ("xllamacpp", "xllamacpp")
 
+    def build(self) -> str:
+        """Return the library's version."""
+        return version("xllamacpp")
+
     def argv(self) -> tuple[str, ...]:
         """Return the command: this Python, the child's script, its settings as JSON."""
         settings = {
@@ -38,6 +43,7 @@ class Plugin(LlamaRunner[XllamacppConfig]):
             "gpu_layers": self.config.gpu_layers,
             "threads": self.config.threads,
             "embeddings": self.config.embeddings,
+            "prompt_folder": str(self.prompt_folder) if self.prompt_store_mib else None,
             "prompt_cache_mib": self.config.prompt_cache_mib,
         }
         # -P: the script's folder, where a file is named like the library, must not be searched.

@@ -34,6 +34,8 @@ def params(settings: dict[str, Any]) -> Any:
     # Else each slot gets only its even part of the context.
     made.kv_unified = settings["slots"] > 1
     made.endpoint_slots = True
+    if settings["prompt_folder"] is not None:
+        made.slot_save_path = settings["prompt_folder"] + "/"
     made.cache_ram_mib = settings["prompt_cache_mib"]
     if settings["gpu_layers"] is not None:
         made.n_gpu_layers = settings["gpu_layers"]

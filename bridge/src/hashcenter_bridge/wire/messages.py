@@ -162,8 +162,40 @@ class HeaterState(WireModel):
     lease: LeaseInForce | None = None
 
 
+class Stages(WireModel):
+    """What stands before the first token of an answer, in seconds: together `first_token_s`."""
+
+    queue_s: Seconds = 0.0
+    pause_s: Seconds = 0.0
+    load_s: Seconds = 0.0
+    read_s: Seconds = 0.0
+
+
+class LastAnswer(WireModel):
+    """What the last answer took. `pause_s` is how long it waited for hashing to give way.
+
+    `hashes_given_up` and `energy_given_up_wh` are what miners would have made and drawn meanwhile.
+    """
+
+    priority: Name
+    queue_s: Seconds = 0.0
+    pause_s: Seconds = 0.0
+    read_s: Seconds = 0.0
+    speak_s: Seconds = 0.0
+    prompt_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    energy_wh: Annotated[float, Field(ge=0)] | None = None
+    hashes_given_up: Count = 0
+    energy_given_up_wh: Annotated[float, Field(ge=0)] = 0.0
+
+
 class InferenceState(WireModel):
-    """Can the rig answer, and how soon. Totals count since the rig was first set up."""
+    """Can the rig answer, and how soon. Totals count since the rig was first set up.
+
+    `stages` add up to `first_token_s`. `prompt_warm` says that the model has read the house's
+    prompt, `cached_share` which part of their prompts voice questions found already read.
+    """
 
     available: bool
     why: Text = ""
@@ -171,11 +203,18 @@ class InferenceState(WireModel):
     first_token_s: Seconds | None = None
     tokens_per_s: Annotated[float, Field(ge=0)] | None = None
     tokens_per_joule: Annotated[float, Field(ge=0)] | None = None
+    prompt_tokens_per_s: Annotated[float, Field(ge=0)] | None = None
+    stages: Stages | None = None
+    prompt_warm: bool | None = None
+    cached_share: Annotated[float, Field(ge=0, le=1)] | None = None
     waiting: Count = 0
     answering: Count = 0
     answers_total: Count = 0
     tokens_total: Count = 0
     preemptions_total: Count = 0
+    hashes_given_up_total: Count | None = None
+    energy_given_up_kwh: Annotated[float, Field(ge=0)] | None = None
+    last_answer: LastAnswer | None = None
 
 
 class Fault(WireModel):
