@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from hashcenter_bridge.child import Child, ChildState
+from hashcenter_bridge.house_api import Readiness
 from hashcenter_bridge.http_api import create_app, server
 from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.prefix import PromptKeeper
@@ -153,10 +154,7 @@ async def served(
         accepts=lambda given: given == KEY,
         metrics=lambda: "hashcenter_up 1\n",
         health=health,
-        warmth=api.warmth,
-        keepers=keepers or {},
-        ready=lambda: api.ready,
-        active=lambda _: api.ready[0],
+        readiness=Readiness(api.warmth, lambda: api.ready, lambda _: api.ready[0], keepers or {}),
     )
     serving = server(app)
     await serving.setup()

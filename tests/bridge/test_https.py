@@ -16,10 +16,12 @@ from aiohttp import web
 from hashcenter_bridge import certificate, key
 from hashcenter_bridge.config import HttpConfig
 from hashcenter_bridge.errors import ConfigError
+from hashcenter_bridge.house_api import Readiness
 from hashcenter_bridge.http_api import create_app, server
 from hashcenter_bridge.key import GRACE_S, Keys
 from hashcenter_bridge.proof import PATH, add_proof
 from hashcenter_bridge.tickets import Tickets
+from hashcenter_bridge.warmth import Warmth
 from tests.brokers import HOST, free_port
 
 NONCE = "00112233445566778899aabbccddeeff"
@@ -35,6 +37,9 @@ async def https(folder: Path) -> AsyncIterator[tuple[str, Keys]]:
         accepts=keys.accepts,
         metrics=str,
         health=dict,
+        readiness=Readiness(
+            Warmth(lambda: 0.0, lambda: None), lambda: (False, ""), lambda _: False
+        ),
     )
     add_proof(app, keys.valid, shown.fingerprint)
     runner, port = server(app), free_port()

@@ -28,6 +28,7 @@ from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
 from .fleet.fleet import Fleet
+from .house_api import Readiness
 from .http_api import create_app, server
 from .key import Keys
 from .loop import Loop
@@ -169,10 +170,12 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
     app = create_app(
         tickets=rig.tickets,
         runners={name: program.runner for name, program in programs.items()},
-        warmth=rig.warmth,
-        keepers={name: one.keeper for name, one in programs.items() if one.keeper is not None},
-        ready=partial(can_answer, rig),
-        active=lambda name: programs[name].running is Running.ACTIVE,
+        readiness=Readiness(
+            warmth=rig.warmth,
+            ready=partial(can_answer, rig),
+            active=lambda name: programs[name].running is Running.ACTIVE,
+            keepers={name: one.keeper for name, one in programs.items() if one.keeper is not None},
+        ),
         accepts=keys.accepts,
         metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},

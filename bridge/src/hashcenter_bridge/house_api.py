@@ -6,6 +6,7 @@ POST   /hashcenter/tokens    how long a question is, and how long it may be
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -21,20 +22,26 @@ _SOMEBODY = "somebody"
 _MAX_NAME = 120
 
 
-class HouseApi:
-    """The handlers. `ready` says whether a model can answer now, and why not."""
+@dataclass(frozen=True)
+class Readiness:
+    """How ready the runners are, and what makes them so.
 
-    def __init__(
-        self,
-        warmth: Warmth,
-        keepers: Mapping[str, PromptKeeper],
-        counting: Counting,
-        ready: Callable[[], tuple[bool, str]],
-    ) -> None:
-        self._warmth = warmth
-        self._keepers = keepers
+    `keepers` are those runners' prompts, by name. `ready` says whether any runner can answer now,
+    and why not; `active` says it of one.
+    """
+
+    warmth: Warmth
+    ready: Callable[[], tuple[bool, str]]
+    active: Callable[[str], bool]
+    keepers: Mapping[str, PromptKeeper] = field(default_factory=dict)
+
+
+class HouseApi:
+    """The handlers."""
+
+    def __init__(self, readiness: Readiness, counting: Counting) -> None:
+        self._readiness = readiness
         self._counting = counting
-        self._ready = ready
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve under `/hashcenter/`."""
@@ -48,11 +55,11 @@ class HouseApi:
         With `background` it only makes the prompt ready: it has changed, and nobody speaks.
         """
         asked = read_warm(await body(request))
-        for keeper in self._keepers.values():
+        for keeper in self._readiness.keepers.values():
             keeper.expect(asked.fields)
-        ready, why = self._ready()
+        ready, why = self._readiness.ready()
         if not asked.background:
-            self._warmth.begin(asked.who or _SOMEBODY)
+            self._readiness.warmth.begin(asked.who or _SOMEBODY)
         return web.json_response({"warm": ready, "why": why, "lapses_s": LAPSES_S})
 
     async def cool(self, request: web.Request) -> web.Response:
@@ -60,7 +67,7 @@ class HouseApi:
         who = request.query.get("id", _SOMEBODY)
         if len(who) > _MAX_NAME:
             raise bad_request(f"id is longer than {_MAX_NAME} characters", "id")
-        self._warmth.end(who)
+        self._readiness.warmth.end(who)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def tokens(self, request: web.Request) -> web.Response:

@@ -16,14 +16,13 @@ from aiohttp import web
 from . import proof
 from .api_error import ApiError
 from .counting import Counting
-from .house_api import HouseApi
+from .house_api import HouseApi, Readiness
 from .incoming import body, priority as priority_of
 from .prefix import VOICE_SLOT, PromptKeeper
 from .question import Question, read_chat, read_embeddings
 from .relay import Recalled, Relay
 from .runners import Runner
 from .tickets import Priority, Ticket, TicketRefused, Tickets
-from .warmth import Warmth
 
 log = logging.getLogger(__name__)
 
@@ -49,18 +48,11 @@ def create_app(
     accepts: Callable[[str], bool],
     metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
-    warmth: Warmth,
-    keepers: Mapping[str, PromptKeeper],
-    ready: Callable[[], tuple[bool, str]],
-    active: Callable[[str], bool],
+    readiness: Readiness,
 ) -> web.Application:
-    """Return the API over `runners` (by name), for `server`.
-
-    `keepers` are those runners' prompts. `ready` says whether any of them can answer now, and why
-    not; `active` says it of one.
-    """
-    counting = Counting(runners, active)
-    api = _Api(tickets, runners, metrics, health, keepers, counting)
+    """Return the API over `runners` (by name), for `server`."""
+    counting = Counting(runners, readiness.active)
+    api = _Api(tickets, runners, metrics, health, readiness.keepers, counting)
     app = web.Application(
         middlewares=[_errors, _require_key(accepts)], client_max_size=MAX_BODY_BYTES
     )
@@ -70,7 +62,7 @@ def create_app(
     app.router.add_get("/v1/models", api.models)
     app.router.add_post("/v1/chat/completions", api.chat)
     app.router.add_post("/v1/embeddings", api.embeddings)
-    HouseApi(warmth, keepers, counting, ready).add_routes(app.router)
+    HouseApi(readiness, counting).add_routes(app.router)
     return app
 
 

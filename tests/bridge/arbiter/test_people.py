@@ -236,6 +236,28 @@ def test_a_batch_never_takes_the_place_of_a_voice_that_waits_for_a_pause() -> No
     assert wanted.tickets[1].runner is None
 
 
+def test_somebody_who_speaks_pauses_hashing_before_the_question_is_there() -> None:
+    told = Told(leased(300.0), rules(resume_after_s=3.0))
+    speaking = answering_rig(warm=True)
+    assert told.step(speaking, 1.0).miners["miner"].running is Running.PAUSED
+    silent = answering_rig(miners=(miner(running=Running.PAUSED),))
+    assert told.step(silent, 3.9).miners["miner"].running is Running.PAUSED
+    assert told.step(silent, 4.0).miners["miner"].running is Running.ACTIVE
+
+
+def test_somebody_who_speaks_gets_the_watts_for_reading_the_prompt() -> None:
+    seen = answering_rig(miners=(miner(running=Running.PAUSED),), warm=True)
+    _, wanted = decide(leased(200.0), seen, rules(), 1.0)
+    assert wanted.devices["gpu0"].limit_w == 350.0
+
+
+@pytest.mark.parametrize("state", [Running.STOPPED, Running.STARTING, Running.FAILED])
+def test_nothing_gives_way_to_words_that_no_model_can_hear(state: Running) -> None:
+    seen = answering_rig(runners=(runner(running=state),), warm=True)
+    _, wanted = decide(leased(300.0), seen, rules(), 1.0)
+    assert wanted.miners["miner"].running is Running.ACTIVE
+
+
 def test_hashing_resumes_a_little_after_the_last_answer() -> None:
     told = Told(leased(300.0), rules(resume_after_s=3.0))
     paused = answering_rig(ticket(runner="runner"), miners=(miner(running=Running.PAUSED),))

@@ -80,17 +80,23 @@ def rigs(draw: st.DrawFn) -> Seen:
 
 @st.composite
 def tickets(draw: st.DrawFn, runners: tuple[RunnerSeen, ...]) -> list[TicketSeen]:
-    places = draw(st.permutations([(one.name, n) for one in runners for n in range(one.slots)]))
+    places = [(one.name, slot) for one in runners for slot in range(one.slots)]
     found: list[TicketSeen] = []
     for number in range(draw(st.integers(0, 5))):
-        place = places.pop() if places and draw(st.booleans()) else (None, None)
+        place = draw(st.none() | st.sampled_from(places)) if places else None
+        if place:
+            places.remove(place)
         found.append(
             TicketSeen(
-                number, draw(st.integers(0, 2)), draw(st.floats(NOW - 200, NOW)),
-                draw(st.sampled_from([None, "llama", "qwen", "unknown"])), *place,
-                recallable=place[0] is not None and draw(st.booleans()),
+                id=number,
+                priority=draw(st.integers(0, 2)),
+                opened_at=draw(st.floats(NOW - 200, NOW)),
+                model=draw(st.sampled_from([None, "llama", "qwen", "unknown"])),
+                runner=place[0] if place else None,
+                slot=place[1] if place else None,
+                recallable=place is not None and draw(st.booleans()),
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -205,9 +211,8 @@ def test_questions_are_granted_in_order_and_within_the_slots(
     for one in seen.runners:
         assert granted[one.name] == 0 or granted[one.name] + taken[one.name] <= one.slots
         assert granted[one.name] == 0 or one.running is Running.ACTIVE
-    places = [
-        (one.runner, one.slot) for one in (*seen.tickets, *wanted.tickets.values()) if one.runner
-    ]
+    places = [(one.runner, one.slot) for one in seen.tickets if one.runner]
+    places += [(fate.runner, fate.slot) for fate in wanted.tickets.values() if fate.runner]
     assert len(places) == len(set(places))
     asked = {one.id: one for one in seen.tickets}
     several = {one.name for one in seen.runners if one.slots > 1}

@@ -1,0 +1,83 @@
+"""Rules of the loop about people who ask, and those who are about to."""
+
+from pathlib import Path
+
+import pytest
+
+from hashcenter_bridge.tickets import Priority, Ticket
+from tests.bridge.rigs import Answerer, Bench, Hasher
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> Bench:
+    """A rig that hashes, and could answer."""
+    made = Bench(tmp_path)
+    made.miners, made.runners = [Hasher()], [Answerer(slots=1)]
+    await made.start()
+    made.ask(power_w=300.0)
+    await made.steps(2)
+    return made
+
+
+async def test_hashing_gives_way_while_somebody_speaks_and_resumes_if_no_question_comes(
+    bench: Bench,
+) -> None:
+    bench.rig.warmth.begin("kitchen")
+    await bench.step(0.1)
+    assert bench.miners[0].said == ["pause"]
+    await bench.steps(9)
+    assert bench.miners[0].said == ["pause"]
+    await bench.steps(5)
+    assert bench.miners[0].said == ["pause", "resume"]
+
+
+async def test_a_question_after_an_announcement_waits_for_no_pause(bench: Bench) -> None:
+    bench.rig.warmth.begin("kitchen")
+    await bench.steps(2)
+    with bench.rig.tickets.hold(Priority.VOICE, "llama") as ticket:
+        await bench.step(0.01)
+        assert await ticket.granted() == "runner"
+    assert bench.line.last("state").inference.preemptions_total == 0
+
+
+async def test_what_hashing_gives_up_is_in_the_state_and_in_the_last_answer(bench: Bench) -> None:
+    with bench.rig.tickets.hold(Priority.VOICE, "llama") as ticket:
+        await bench.steps(11)
+        ticket.stamp("first_token")
+    await bench.step()
+    inference = bench.line.last("state").inference
+    # Paused in the first second, seen in the second one: nine whole seconds at 2 MH/s and 300 W.
+    assert inference.hashes_given_up_total >= 9 * 2_000_000
+    assert inference.energy_given_up_kwh == pytest.approx(10 * 300 / 3.6e6, rel=0.2)
+    assert inference.last_answer.hashes_given_up >= 9 * 2_000_000
+    assert inference.last_answer.pause_s > 0
+    assert bench.rig.store.kept.totals.hashes_given_up == inference.hashes_given_up_total
+
+
+async def test_the_stages_add_up_to_the_predicted_first_token(bench: Bench) -> None:
+    with bench.rig.tickets.hold(Priority.VOICE, "llama") as ticket:
+        await bench.steps(2)
+        ticket.stamp("first_token")
+    await bench.steps(6)
+    inference = bench.line.last("state").inference
+    stages = inference.stages
+    assert stages.pause_s > 0, "it hashes again"
+    total_s = stages.queue_s + stages.pause_s + stages.load_s + stages.read_s
+    assert inference.first_token_s == pytest.approx(total_s, abs=0.01)
+
+
+async def test_an_answer_that_said_nothing_is_recalled_for_voice_and_granted_again(
+    bench: Bench,
+) -> None:
+    called_off: list[Ticket] = []
+    with bench.rig.tickets.hold(Priority.TASK, "llama") as task:
+        await bench.steps(3)
+        assert await task.granted() == "runner"
+        task.on_recall = lambda: called_off.append(task)
+        with bench.rig.tickets.hold(Priority.VOICE, "llama") as voice:
+            await bench.steps(2)
+            assert called_off == [task]
+            assert await voice.granted() == "runner"
+            assert task.waiting
+        await bench.step()
+        assert await task.granted() == "runner"
