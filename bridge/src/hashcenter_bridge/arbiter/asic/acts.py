@@ -60,9 +60,12 @@ def next_act(
         if not pending:
             state = replace(state, act=None, tries=0, ours=there)
         return state, Next()
-    step = _step(state, seen, there, want, most_w, knob)
+    state = _learn_to_set(state, seen, there, now, pending=pending)
+    step = _step(state, seen, there, want, most_w, knob, now)
     if isinstance(step, str):
         return replace(state, ours=None), Next(blocked=step)
+    if pending and not step.lowers:
+        return state, Next()
     spent = starts.left(state, rules, now) == 0
     if spent and step.starts and step.lowers and step.verb is Verb.SET and seen.can.can_pause:
         # Every turn of this knob is a start: with none left, less is nothing.
@@ -80,6 +83,18 @@ def next_act(
         state = replace(state, act=None, tries=0, barred_until=now + _BARRED_S)
         return state, Next(blocked=starts.why_not(state, rules, now))
     return _asked(state, step, now, repeats=repeats)
+
+
+def _learn_to_set(
+    state: AsicState, seen: AsicSeen, there: Stand, now: float, *, pending: bool
+) -> AsicState:
+    """Note that a machine takes no setting while it is paused: it says so, or does not do it."""
+    act = state.act
+    if pending or there.hashes or act is None or act.verb is not Verb.SET:
+        return state
+    if seen.refused is None and state.tries < _TRIES:
+        return state
+    return replace(state, unset_until=now + _BARRED_S)
 
 
 def _asked(state: AsicState, step: _Step, now: float, *, repeats: bool) -> tuple[AsicState, Next]:
@@ -118,7 +133,13 @@ def _matches(there: Stand, want: Stand, knob: Knob) -> bool:
 
 
 def _step(
-    state: AsicState, seen: AsicSeen, there: Stand, want: Stand, most_w: float, knob: Knob
+    state: AsicState,
+    seen: AsicSeen,
+    there: Stand,
+    want: Stand,
+    most_w: float,
+    knob: Knob,
+    now: float,
 ) -> _Step | str:
     """Return the step from how it stands to how it should, or why there is none."""
     if not want.hashes:
@@ -131,11 +152,10 @@ def _step(
     if not seen.can.can_pause:
         return "it is off, and cannot be started over the network"
     # First down, then on: a start never draws more than was asked for.
-    refused = state.act is not None and state.act.verb is Verb.SET and seen.refused is not None
-    if turn and lowers and not refused:
+    if turn and lowers and now >= state.unset_until:
         return _Step(Verb.SET, Stand(False, want.setting), False, seen.can.reboots_on_set)
     if turn and lowers and from_w > most_w:
-        return f"it does not take a lower setting while it is paused: {seen.refused}"
+        return "it does not take a lower setting while it is paused"
     return _Step(Verb.RESUME, Stand(True, there.setting), False, True)
 
 

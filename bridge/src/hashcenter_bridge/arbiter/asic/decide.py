@@ -15,6 +15,8 @@ from .types import AsicRules, AsicSeen, AsicState, AsicWanted, House, Stand
 #: A machine of a few watts wanders by less than one of some thousand.
 _NOISE_SHARE: Final = 0.05
 _LEAST_NOISE_W: Final = 1.0
+#: How long a machine whose watts do not follow does not hash.
+_REST_S: Final = 3600.0
 
 
 def decide(
@@ -79,8 +81,13 @@ def _follow(
     if stand is None or waits:
         track = state.track
         # What has failed today is remembered while nothing is asked.
-        return replace(state, track=replace(track, hashes=False) if track else None), None
+        track = replace(track, hashes=False) if track else None
+        return replace(state, track=track, aimed=None), None
     target_w = knob.watts(stand.setting) if stand.hashes else knob.idle_w
+    track = state.track
+    if track is not None and state.aimed == stand and track.hashes == stand.hashes:
+        # What is learned of its watts meanwhile is no new target.
+        target_w = track.target_w
     device = DeviceSeen(
         uid="",
         idle_w=knob.idle_w,
@@ -95,10 +102,12 @@ def _follow(
         noise_w=min(effect.NOISE_W, max(_LEAST_NOISE_W, _NOISE_SHARE * knob.nominal_w)),
     )
     hash_hs = None if seen.hash_rate_mhs is None else seen.hash_rate_mhs * 1e6
-    track = effect.follow(
-        state.track, target_w, target_w, device, hash_hs, hashes=stand.hashes, now=now
-    )
-    return replace(state, track=track), target_w
+    limit_w = knob.watts(stand.setting) if stand.hashes else target_w
+    track = effect.follow(track, target_w, limit_w, device, hash_hs, hashes=stand.hashes, now=now)
+    state = replace(state, track=track, aimed=stand)
+    if effect.keeps_exceeding(track, device, now):
+        state = replace(state, unruly_until=now + _REST_S)
+    return state, target_w
 
 
 def _witnessed_w(seen: AsicSeen, stand: Stand, knob: Knob) -> float | None:
@@ -135,6 +144,7 @@ def _available(
         "it reports a fault": seen.activity is Activity.FAULT,
         "it has lost its pool": seen.pool_connected is False and hashes,
         "changed by hand on the machine itself": now < state.hold_until,
+        plan.UNRULY: now < state.unruly_until,
     }
     for why, holds in nothing.items():
         if holds:

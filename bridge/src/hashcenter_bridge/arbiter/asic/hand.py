@@ -8,7 +8,7 @@ holds for four hours and is never fought, inside the owner's limits.
 from dataclasses import replace
 from typing import Final
 
-from ...wire.values import Activity, PowerSource
+from ...wire.values import Activity, Effect, PowerSource
 from .knob import Knob
 from .types import AsicSeen, AsicState, Stand
 
@@ -55,7 +55,7 @@ def notice(state: AsicState, seen: AsicSeen, knob: Knob, now: float) -> AsicStat
         drawn_w = knob.watts(seen.setting) if seen.power_w is None else seen.power_w
         shy_w = max(drawn_w, knob.min_w)
         return replace(state, ours=None, shy_until=now + SHY_S, shy_w=shy_w)
-    if _is_settled(state, seen, now) and seen.power_w is not None:
+    if _is_settled(state, seen, knob, now) and seen.power_w is not None:
         state = replace(state, ratios=knob.learned(there.setting, seen.power_w))
     return _hand(state, seen, there, knob, now)
 
@@ -73,10 +73,17 @@ def _same(knob: Knob, one: Stand, other: Stand) -> bool:
     return knob.same(one.setting, other.setting)
 
 
-def _is_settled(state: AsicState, seen: AsicSeen, now: float) -> bool:
-    """Return whether it has been at work at one setting long enough to learn from."""
+def _is_settled(state: AsicState, seen: AsicSeen, knob: Knob, now: float) -> bool:
+    """Return whether it has been at work at one setting long enough to learn from.
+
+    Watts that are far off were no effect of the setting, unless they came down to it.
+    """
+    track = state.track
+    follows = track is None or track.effect is Effect.REACHED
     return (
         seen.activity is Activity.HASHING
+        and seen.power_w is not None
+        and (follows or knob.is_plausible(seen.setting, seen.power_w))
         and seen.can.power_source != PowerSource.NONE
         and seen.pool_connected is not False
         and now - state.steady_since > seen.can.settle_s + seen.can.start_s

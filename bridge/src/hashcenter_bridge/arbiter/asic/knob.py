@@ -15,6 +15,8 @@ from .types import Setting
 
 #: Beyond this a meter, not a knob, is wrong.
 _LEAST, _MOST = 0.5, 1.6
+#: So far from what is known of it a knob may still be the cause of the watts.
+_PLAUSIBLE: Final = 0.25
 _LEARN: Final = 0.3
 _PARTS: Final = 10
 #: Unknown idle draw of a machine that keeps its controller and fans on.
@@ -112,6 +114,11 @@ class Knob:
         place = self._place(setting)
         before = self.ratios.get(place, seen)
         return {**self.ratios, place: before + _LEARN * (seen - before)}
+
+    def is_plausible(self, setting: Setting | None, power_w: float) -> bool:
+        """Return whether these watts may be what this place draws."""
+        known_w = self.watts(setting)
+        return abs(power_w - known_w) <= _PLAUSIBLE * known_w
 
     @property
     def _plain_nominal_w(self) -> float:

@@ -25,6 +25,7 @@ _LOWEST_OVER: Final = 0.05
 #: Where every turn is a start, a turn up must be worth it.
 _WORTH_A_START: Final = 0.10
 NO_CONTROL: Final = "this firmware can only be read"
+UNRULY: Final = "its watts do not follow its setting: it rests for an hour"
 HANDS_OFF: Final = "the owner's file says hands off"
 
 
@@ -90,6 +91,8 @@ def _heated(
     state: AsicState, seen: AsicSeen, there: Stand, knob: Knob, aimed: Aim, now: float
 ) -> Plan:
     power_w, reason = aimed.power_w or 0.0, aimed.reason
+    if now < state.unruly_until:
+        return Plan(_halted(seen, there, knob), UNRULY, aimed.cap_w)
     if now < state.shy_until and power_w > state.shy_w:
         power_w = state.shy_w
         reason += f", but it has protected itself: no more than {power_w:.0f} W"

@@ -91,16 +91,17 @@ class AsicState:
     until `hold_until`; it hashed by itself when a person stopped everything (`interrupted`).
 
     Wear: the times it was started (`starts`, the newest last), when it stopped hashing, until when
-    it is not started because it would not.
+    it is not started because it would not, and rests because its watts do not follow.
 
     Acting: `act`, the last one asked for `act_at` (the `tries`th time in a row, the `acts`th of
-    all) and not yet seen to have come true; where the knob was `set_to`; `ours` is how it stood
-    when it last was as we wanted it, so that a difference later has another cause.
+    all) and not yet seen to have come true; where the knob was `set_to`; until when it is known to
+    take no setting while it is paused; `ours` is how it stood when it last was as we wanted it, so
+    that a difference later has another cause.
 
     Seeing: the last `look`; whether it hashed then and where the knob stood, since `steady_since`;
     when it booted by its own clock, and when we saw that it had; whether it was `silent`. It has
     protected itself, so not above `shy_w` until `shy_until`. `ratios` are measured watts per
-    nominal watt along its knob; `track` is how it follows its target.
+    nominal watt along its knob; `track` is how it follows its target, that of `aimed`.
     """
 
     lease: Lease | None = None
@@ -111,12 +112,14 @@ class AsicState:
     starts: tuple[float, ...] = ()
     stopped_at: float | None = None
     barred_until: float = 0.0
+    unruly_until: float = 0.0
 
     acts: int = 0
     act: Act | None = None
     act_at: float = float("-inf")
     tries: int = 0
     set_to: Setting | None = None
+    unset_until: float = 0.0
     ours: Stand | None = None
 
     look: int = 0
@@ -128,6 +131,7 @@ class AsicState:
     shy_until: float = 0.0
     shy_w: float = 0.0
     ratios: Mapping[str, float] = field(default_factory=dict)
+    aimed: Stand | None = None
     track: Track | None = None
 
 
