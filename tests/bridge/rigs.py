@@ -285,6 +285,9 @@ class Bench:
             busy = [one for one in self.miners if one.reading and not one.reading.paused]
             self.devices.follow({uid for one in busy for uid in one.gpus})
         await self.rig.metering.look(self.devices)
+        for station in self.rig.fleet.stations:
+            while await station.turn():
+                pass
         for miner in self.rig.miners:
             if miner.child is None:
                 await miner._read()

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Final
 
 from ..arbiter.asic.hand import SILENT_S
@@ -71,6 +72,7 @@ class Station:
         self._clock = clock
         self._probed_at: float | None = None
         self._failed = 0
+        self._due = clock()
         self._act: Act | None = None
         self._over = self._looked = 0
         self._restart = False
@@ -151,31 +153,34 @@ class Station:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        due = self._clock()
+        self._due = self._clock()
         try:
             while True:
-                if self._moved is not None:
-                    await self._settle_move(self._moved)
-                    due = self._clock()
-                if self._act is None and not self._restart and self._clock() < due:
-                    await self._rest(due)
-                    continue
-                self._wake.clear()
-                act, self._act = self._act, None
-                if act is not None:
-                    await self._attempt(self._carry_out(act), may_wait=False)
-                    self._over = max(self._over, act.number)
-                elif self._restart:
-                    self._restart = False
-                    await self._attempt(self._reboot(), may_wait=False)
-                else:
-                    self.lateness_s.append(self._clock() - due)
-                    await self._attempt(self._look(), may_wait=True)
-                    due = max(due + self._interval_s(), self._clock())
-                    continue
-                due = min(due, self._clock() + _LOOK_AFTER_S)
+                if not await self.turn():
+                    await self._rest()
         finally:
             await self.driver.close()
+
+    async def turn(self) -> bool:
+        """Do what is due next, and return whether anything was."""
+        self._wake.clear()
+        act, self._act = self._act, None
+        if self._moved is not None:
+            await self._settle_move(self._moved)
+        if act is not None:
+            await self._attempt(self._carry_out(act), may_wait=False)
+            self._over = max(self._over, act.number)
+            self._due = min(self._due, self._clock() + _LOOK_AFTER_S)
+        elif self._restart:
+            self._restart = False
+            await self._attempt(self._reboot(), may_wait=False)
+        elif self._clock() >= self._due:
+            self.lateness_s.append(self._clock() - self._due)
+            await self._attempt(self._look(), may_wait=True)
+            self._due = max(self._due + self._interval_s(), self._clock())
+        else:
+            return False
+        return True
 
     async def _settle_move(self, config: AsicConfig) -> None:
         self._moved = None
@@ -184,14 +189,12 @@ class Station:
         self.driver = self._make(config)
         self._failed = 0
         self._probed_at = None
+        self._due = self._clock()
 
-    async def _rest(self, due: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.0, due - self._clock())):
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._due - self._clock())):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
 
     async def _attempt(self, work: Awaitable[None], *, may_wait: bool) -> None:
         """Do `work` unless something more urgent comes; only being cancelled itself ends this."""
