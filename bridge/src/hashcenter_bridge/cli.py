@@ -13,11 +13,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from . import __version__, app, build, config, control, doctor, key
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
+from .devices.asic import normal_mac
 from .errors import BridgeError, ConfigError, RunnerFault
+from .fleet import console, scan
 from .metering import Metering
 from .plugin import PluginContext
 from .registry import Family, names
@@ -81,7 +84,27 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
     show_key = add("key", _key, "print the key that Home Assistant asks for")
     show_key.add_argument("--renew", action="store_true", help="make a new key first")
-    add("devices", _devices, "list the devices that the configured plugins find")
+    devices = add("devices", _devices, "list the devices that the configured plugins find")
+    more = devices.add_subparsers(title="more about ASICs", metavar="COMMAND")
+    search = more.add_parser(
+        "scan",
+        help="look for ASICs on the networks you name",
+        description="Look for ASICs on the networks you name and print blocks for the owner's "
+        "file. Nothing else is asked, and nothing is written to a machine.",
+    )
+    search.add_argument("network", nargs="+", metavar="SUBNET", help="such as 192.168.1.0/24")
+    search.add_argument(
+        "--port", type=int, action="append", default=[], help="a port to ask besides the usual ones"
+    )
+    search.set_defaults(command=_scan)
+    pools = more.add_parser(
+        "adopt",
+        help="take an ASIC's pools as they are now for its owner's",
+        description="Take an ASIC's pools as they are now for its owner's, so that they are no "
+        "fault any longer.",
+    )
+    pools.add_argument("uid", metavar="MAC", help="as `hashcenter devices` prints it")
+    pools.set_defaults(command=_adopt)
     add("models", _models, "list the configured models and check their weights")
     stop = add("stop", _stop, "stop everything that draws watts, until it is released")
     stop.add_argument("--release", action="store_true", help="release an earlier stop")
@@ -159,8 +182,40 @@ def _devices(asked: argparse.Namespace) -> None:
             print(f"{device.kind} {device.ordinal}  {device.model or device.name}  {draws}, {knob}")
             print(f"       {uid}")
         await metering.close()
+        context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder)
+        for visit in await console.visit_all(build.asics(settings, source), context):
+            print("\n".join(console.lines_of_visit(visit)))
 
     asyncio.run(show())
+
+
+def _scan(asked: argparse.Namespace) -> int:
+    hosts = scan.addresses(asked.network)
+    plugins, missing = console.plugins()
+    for sentence in missing:
+        print(sentence, file=sys.stderr)
+
+    def progress(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {of} addresses", end="", file=sys.stderr)
+
+    found = asyncio.run(scan.sweep(hosts, plugins, ports=asked.port, progress=progress))
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print("\n".join(console.lines_of_scan(found)), end="")
+    print(f"{len(found)} ASICs at {len(hosts)} addresses.", file=sys.stderr)
+    return 0 if found else 1
+
+
+def _adopt(asked: argparse.Namespace) -> None:
+    settings, _ = _load(asked)
+    uid = normal_mac(asked.uid) or asked.uid
+    answer = control.ask(settings.rig.runtime_folder, "POST", f"/adopt/{quote(uid, safe='')}")
+    if answer is None:
+        raise BridgeError("the bridge does not run: it adopts the pools that it sees")
+    if not answer.get("adopted"):
+        raise ConfigError(f"no ASIC {asked.uid} answers just now; see `hashcenter devices`")
+    print(f"The pools of {answer['adopted'][0]} are its owner's.")
 
 
 def _models(asked: argparse.Namespace) -> int:

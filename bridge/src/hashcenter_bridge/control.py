@@ -20,7 +20,7 @@ SOCKET = "control.sock"
 
 
 def create_app(loop: Loop) -> web.Application:
-    """Return the little server: GET /status, POST /stop, POST /release, POST /unpair."""
+    """Return the little server: GET /status, POST /stop, /release, /unpair, /adopt/UID."""
 
     async def status(_: web.Request) -> web.Response:
         loop.rig.store.tick()
@@ -42,6 +42,11 @@ def create_app(loop: Loop) -> web.Application:
         loop.unpair()
         return web.json_response({"was": before})
 
+    async def adopt(request: web.Request) -> web.Response:
+        adopted = loop.rig.fleet.adopt(request.match_info["uid"])
+        loop.wake()
+        return web.json_response({"adopted": adopted})
+
     app = web.Application()
     app.add_routes(
         [
@@ -49,6 +54,7 @@ def create_app(loop: Loop) -> web.Application:
             web.post("/stop", stop),
             web.post("/release", release),
             web.post("/unpair", unpair),
+            web.post("/adopt/{uid}", adopt),
         ]
     )
     return app

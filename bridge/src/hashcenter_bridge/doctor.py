@@ -14,6 +14,8 @@ from . import build, config, mqtt, mqtt_probe
 from .config import Config, Source
 from .devices import Sample
 from .errors import BridgeError, DeviceFault, PluginUnavailable, RunnerFault
+from .fleet import console
+from .fleet.console import knob
 from .plugin import PluginContext
 
 _MARK = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
@@ -50,6 +52,7 @@ async def _examine(path: Path) -> list[Finding]:
     checks: tuple[Callable[[Config, Source], Awaitable[list[Finding]]], ...] = (
         _folders,
         _devices,
+        _asics,
         _weights,
         _broker,
     )
@@ -89,8 +92,22 @@ async def _devices(settings: Config, source: Source) -> list[Finding]:
                 continue
             findings.append(_device(device.name, sample))
         await driver.close()
-    if not findings:
+    if not findings and not settings.asic:
         findings.append(Finding("devices", "failed", "no device was found"))
+    return findings
+
+
+async def _asics(settings: Config, source: Source) -> list[Finding]:
+    context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder)
+    findings = []
+    for visit in await console.visit_all(build.asics(settings, source), context):
+        name = f"asic {visit.config.name or visit.config.address}"
+        if visit.device is None:
+            text = visit.fault.text if visit.fault else "does not answer"
+            findings.append(Finding(name, "failed", text))
+            continue
+        words = f"{visit.device.model or visit.device.name}: {knob(visit.device.capabilities)}"
+        findings.append(Finding(name, "ok", words))
     return findings
 
 

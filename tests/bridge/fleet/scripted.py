@@ -103,7 +103,11 @@ class Plugin:
     """A driver on a network of scripted machines."""
 
     ports: ClassVar[tuple[int, ...]] = (4028,)
-    Config = AsicConfig
+    Config: ClassVar[type[Any]] = AsicConfig
+
+    @classmethod
+    async def recognize(cls, _address: str, _port: int) -> Device | None:
+        return None
 
     def __init__(self, network: Network, config: AsicConfig, _context: PluginContext) -> None:
         self.network = network

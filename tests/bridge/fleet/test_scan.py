@@ -3,7 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -50,7 +50,7 @@ async def test_every_machine_is_found_and_the_rest_of_the_network_left_alone() -
     told: list[tuple[int, int]] = []
     found = await scan.sweep(
         scan.addresses(["127.77.1.0/29"]),
-        {"known": known},  # type: ignore[dict-item]
+        {"known": known},
         ports=[port],
         progress=lambda done, of: told.append((done, of)),
     )
@@ -67,7 +67,7 @@ async def test_every_machine_is_found_and_the_rest_of_the_network_left_alone() -
 async def test_the_driver_that_can_do_most_has_it() -> None:
     servers, port = await answering(["127.77.2.2"])
     plugins = {"reader": knows(can_pause=False), "full": knows(can_pause=True)}
-    (found,) = await scan.sweep(["127.77.2.2"], plugins, ports=[port])  # type: ignore[arg-type]
+    (found,) = await scan.sweep(["127.77.2.2"], plugins, ports=[port])
     servers[0].close()
     assert found.plugin == "full"
 
@@ -107,7 +107,8 @@ async def test_a_machine_that_moved_is_found_by_its_mac(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
         # It counts as lost after a while only.
         station.fault_since -= 60.0
-        while station.config.address != "10.0.0.9" or station.fault is not None:
+        before = station.looks
+        while station.config.address != "10.0.0.9" or station.looks == before:
             await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -133,7 +134,7 @@ async def test_it_is_looked_for_on_the_networks_that_its_owner_named(tmp_path: P
             moved.append(address)
 
     lost = [Lost()]
-    task = asyncio.create_task(locator.run(lambda: [] if moved else lost))  # type: ignore[return-value]
+    task = asyncio.create_task(locator.run(lambda: [] if moved else cast("Any", lost)))
     async with asyncio.timeout(10):
         while not moved:
             await asyncio.sleep(0.01)

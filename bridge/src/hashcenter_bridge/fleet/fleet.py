@@ -228,16 +228,14 @@ class Fleet:
         self.asics[uid].station.restart()
         return True
 
-    def adopt(self, uid: str | None) -> list[str]:
-        """Take a machine's pools (of all machines: None) for its owner's; return their names."""
-        adopted = []
-        for asic in self.asics.values():
-            sample = asic.station.sample
-            if uid in (None, asic.uid) and sample is not None:
-                self._store.kept.asics[asic.uid].pools = listed(sample.pools)
-                adopted.append(asic.station.name)
+    def adopt(self, uid: str) -> list[str]:
+        """Take a machine's pools for its owner's; return its name, nothing if it is not here."""
+        asic = self.asics.get(uid)
+        if asic is None or asic.station.sample is None:
+            return []
+        self._store.kept.asics[uid].pools = listed(asic.station.sample.pools)
         self._store.save()
-        return adopted
+        return [asic.station.name]
 
     # What is told of them
 
