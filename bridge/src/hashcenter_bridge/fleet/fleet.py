@@ -130,7 +130,7 @@ class Fleet:
         """Take in machines that were reached for the first time, or have become another."""
         for station in self.stations:
             device = station.device
-            if device is None or device.uid in self.asics:
+            if device is None or station.sample is None or device.uid in self.asics:
                 continue
             if any(asic.station is station for asic in self.asics.values()):
                 continue

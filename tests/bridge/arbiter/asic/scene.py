@@ -85,6 +85,7 @@ class Machine:
     tells_uptime: bool = True
     reachable: bool = True
     protecting: str | None = None
+    rests: Activity = Activity.PAUSED
     stops: int = 0
     starts: int = 0
     sets: list[Setting] = field(default_factory=list)
@@ -165,7 +166,7 @@ class Scene:
         activity = Activity.HASHING if hashing else Activity.STARTING
         self.seen = AsicSeen(
             can=machine.can,
-            activity=activity if machine.hashes else Activity.PAUSED,
+            activity=activity if machine.hashes else machine.rests,
             age_s=0.0,
             power_w=machine.watts(now) if machine.meter else None,
             hash_rate_mhs=1e8 if hashing and machine.pool_connected is not False else 0.0,

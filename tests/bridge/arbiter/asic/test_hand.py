@@ -1,7 +1,8 @@
 """A person's hand on the vendor's page holds; a boot and the machine's own protection do not."""
 
 from hashcenter_bridge.arbiter.asic.types import Verb
-from tests.bridge.arbiter.asic.scene import BITAXE, STEPS, WATTS, Scene, scene
+from hashcenter_bridge.wire.values import Activity
+from tests.bridge.arbiter.asic.scene import BITAXE, PLAIN, STEPS, WATTS, Scene, scene
 
 
 def heating(it: Scene, power_w: float = 2000.0) -> Scene:
@@ -108,8 +109,25 @@ def test_what_tripped_is_not_started_while_it_protects_itself() -> None:
     it = heating(scene())
     it.machine.protecting = "it overheated"
     it.machine.hashes = False
+    it.machine.rests = Activity.FAULT
     it.heat(2000.0, 120)
     assert it.acts == []
+
+
+def test_what_we_paused_may_start_although_its_firmware_guards_it() -> None:
+    it = scene(PLAIN, hashes=False)
+    it.machine.protecting = "its thermal management chooses the profile"
+    it.heat(1300.0, 120)
+    assert it.verbs() == [Verb.RESUME]
+
+
+def test_what_counts_its_uptime_from_the_start_of_mining_had_no_power_cut() -> None:
+    it = scene(hashes=False)
+    it.heat(2000.0, 5)
+    it.machine.booted_at = it.now
+    it.heat(2000.0, 200)
+    assert it.state.boot_seen_at is None
+    assert it.machine.watts(it.now) == 2000.0
 
 
 def test_our_own_acts_are_nobodys_hand() -> None:

@@ -7,6 +7,7 @@ does not come true is said again, ever so often; a machine that will not start i
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ...wire.values import Activity
 from . import starts
 from .hand import SILENT_S, is_pending, standing
 from .knob import Knob
@@ -174,7 +175,7 @@ def _why_not(
         return None
     if seen.age_s > SILENT_S:
         return f"silent for more than {SILENT_S:.0f} s"
-    if seen.protecting is not None:
+    if seen.protecting is not None and not (step.starts and seen.activity is Activity.PAUSED):
         return seen.protecting
     if seen.fault is not None and step.starts:
         return seen.fault

@@ -152,7 +152,7 @@ def _available(
     if not hashes and state.act is None:
         if (why_not := starts.why_not(state, rules, now)) is not None:
             return 0.0, why_not
-        if seen.protecting is not None:
+        if seen.protecting is not None and seen.activity is not Activity.PAUSED:
             return 0.0, seen.protecting
     if now < state.shy_until:
         shy_w = min(state.shy_w, plan.most_w(rules, knob))

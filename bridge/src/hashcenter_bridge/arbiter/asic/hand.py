@@ -19,6 +19,8 @@ SILENT_S: Final = 30.0
 SHY_S: Final = 3600.0
 #: Two looks at one boot differ by as much as an answer may take.
 _SAME_BOOT_S: Final = 60.0
+#: Firmware that counts from the start of mining "boots" when we start it: no power cut.
+_OF_OURS_S: Final = 300.0
 _AT_WORK: Final = (Activity.HASHING, Activity.STARTING, Activity.IDLE)
 
 
@@ -104,4 +106,6 @@ def _boots(state: AsicState, seen: AsicSeen, now: float) -> AsicState:
         state = replace(state, booted_at=booted_at)
     if not booted:
         return state
-    return replace(state, ours=None, set_to=None, boot_seen_at=now)
+    by_us = now - state.act_at < _OF_OURS_S + seen.can.settle_s + seen.can.start_s
+    cut_at = state.boot_seen_at if by_us else now
+    return replace(state, ours=None, set_to=None, boot_seen_at=cut_at)
