@@ -86,12 +86,14 @@ class Heater(WireModel):
 
 
 class Model(WireModel):
-    """A language model that a runner serves."""
+    """A model that a runner serves: one that answers, and `sees` images, or one that draws them."""
 
     id: Name
     size_bytes: Count | None = None
     sha256: Name | None = None
     context_tokens: Count | None = None
+    sees: bool = False
+    draws: bool = False
 
 
 class Runner(WireModel):
