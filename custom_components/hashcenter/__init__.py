@@ -15,6 +15,7 @@ from .dashboard import (
 from .house import HashcenterConfigEntry, House, made_of
 from .part_entity import room_owner
 from .registry import async_place, async_unknown, uid_of
+from .renames import async_follow_renames
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -35,6 +36,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     async_place(hass, entry, new_rooms)
     await async_add_dashboard_resource(hass)
+    entry.async_on_unload(async_follow_renames(hass, entry))
     entry.async_on_unload(entry.add_update_listener(_async_reload_if_changed))
 
 

@@ -37,6 +37,7 @@ from .rig_flow import (
     known_rigs,
     placeholders,
     subentry_data,
+    what_next,
 )
 from .room_flow import RoomFlow
 from .wire import topics
@@ -137,7 +138,12 @@ class HashcenterConfigFlow(ConfigFlow, domain=DOMAIN):
         if house is None:
             # A rig that can answer brings an agent along.
             agents = [default_subentry_data()] if found.rig.endpoint_url else []
-            return self.async_create_entry(title="Hashcenter", data={}, subentries=[made, *agents])
+            return self.async_create_entry(
+                title="Hashcenter",
+                data={},
+                subentries=[made, *agents],
+                description=what_next(found.rig),
+            )
         self.hass.config_entries.async_add_subentry(
             house,
             ConfigSubentry(

@@ -71,6 +71,11 @@ def subentry_data(found: Found, key: str | None) -> ConfigSubentryData:
     )
 
 
+def what_next(rig: Rig) -> str | None:
+    """Return which advice the last page of a flow gives about an accepted rig."""
+    return "heats" if rig.inventory and rig.inventory.heaters else None
+
+
 def known_rigs(entry: ConfigEntry | None) -> set[str]:
     """Return the ids of the rigs that the house has accepted."""
     subentries = entry.get_subentries_of_type(SUBENTRY_RIG) if entry else []
@@ -143,7 +148,10 @@ class RigFlow(ConfigSubentryFlow):
                 made = subentry_data(found, key)
                 await async_settle(self.hass, found.announce.rig, self.flow_id)
                 return self.async_create_entry(
-                    title=made["title"], data=made["data"], unique_id=made["unique_id"]
+                    title=made["title"],
+                    data=made["data"],
+                    unique_id=made["unique_id"],
+                    description=what_next(found.rig),
                 )
         return self.async_show_form(
             step_id="key",

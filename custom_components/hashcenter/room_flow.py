@@ -4,12 +4,13 @@ The answers become the data of a `room` subentry, by the keys of plan.py; its ti
 name. What this form does not show stays as it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import probatio
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
+    ConfigEntry,
     ConfigEntryState,
     ConfigSubentryFlow,
     SubentryFlowResult,
@@ -37,7 +38,14 @@ from .forms import (
     replaced,
 )
 from .house import House
-from .plan import DEFAULT_BOOST_S, DEFAULT_PRESETS_C, SUBENTRY_ROOM, RoomPlan
+from .plan import (
+    DEFAULT_BOOST_S,
+    DEFAULT_PRESETS_C,
+    SUBENTRY_ROOM,
+    HousePlan,
+    RoomPlan,
+    heater_id,
+)
 
 _MINUTE_S: Final = 60.0
 _PRESETS: Final = tuple(f"{preset}_c" for preset in Preset)
@@ -83,7 +91,13 @@ class RoomFlow(ConfigSubentryFlow):
             if not mistakes.errors and changed is not None:
                 return self.async_update_and_abort(entry, changed, title=name, data=data)
             if not mistakes.errors:
-                return self.async_create_entry(title=name, data=data)
+                loose = _on_no_circuit(entry, data["heaters"])
+                return self.async_create_entry(
+                    title=name,
+                    data=data,
+                    description="no_circuit" if loose else None,
+                    description_placeholders={"heaters": _named(house, loose)},
+                )
         shown = answers or _answers(changed.title if changed else "", before, degrees)
         return self.async_show_form(
             step_id=step_id,
@@ -93,6 +107,18 @@ class RoomFlow(ConfigSubentryFlow):
             errors=mistakes.errors,
             description_placeholders=mistakes.names,
         )
+
+
+def _on_no_circuit(entry: ConfigEntry, chosen: Iterable[str]) -> list[str]:
+    """Return those of the chosen heaters whose breaker nobody has told of."""
+    circuits = HousePlan.read(entry).circuits.values()
+    known = {heater_id(key) for circuit in circuits for key in circuit.heaters}
+    return [one for one in chosen if one not in known]
+
+
+def _named(house: House, heaters: list[str]) -> str:
+    names = heater_names(house, heaters)
+    return ", ".join(names[one] for one in heaters)
 
 
 def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schema:

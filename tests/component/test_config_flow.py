@@ -82,6 +82,7 @@ async def test_the_first_discovered_rig_makes_the_house_with_an_agent(
     assert flow["description_placeholders"] == {"name": "Attic", "host": URL}
     result = await answer(hass, flow, key=f" {KEY} ")
     assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["description"] == "heats", "what to do with its heaters"
     assert result["title"] == "Hashcenter"
     assert rig_api.shown == [f"Bearer {KEY}"]
     [entry] = hass.config_entries.async_entries(DOMAIN)

@@ -160,6 +160,8 @@ def test_every_step_and_end_of_a_flow_has_its_words(
     assert shown == set(words["step"])
     ends = set(re.findall(r'async_abort\(\s*reason="([a-z_]+)"', text))
     assert ends <= set(words.get("abort", {}))
+    advice = set(re.findall(r'description="([a-z_]+)"', text))
+    assert advice <= set(words.get("create_entry", {}))
     if "Mistakes" in text:
         text += (FOLDER / "forms.py").read_text()
         said = set(re.findall(r'mistakes\.add\(\s*[a-z_."()]+,\s*"([a-z_]+)"', text))

@@ -49,6 +49,7 @@ async def test_a_rig_is_added_to_the_house_by_hand(
     assert flow["errors"] == {"key": "wrong_key"}
     flow = await configure(flow["flow_id"], {})
     assert flow["type"] is FlowResultType.CREATE_ENTRY
+    assert flow["description"] == "heats", "what to do with its heaters"
     await hass.async_block_till_done()
     assert rigs_of(entry)["Cellar"] == {"rig": CELLAR, "key": None, "host": URL}
     assert set(house_of(entry).rigs) == {ATTIC, CELLAR}

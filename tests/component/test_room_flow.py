@@ -51,6 +51,12 @@ def room_subentry(title: str = "Living room", **data: Any) -> ConfigSubentryData
     return ConfigSubentryData(subentry_type="room", title=title, unique_id=None, data=kept)
 
 
+def circuit_subentry() -> ConfigSubentryData:
+    """Return the machine's circuit as it is kept."""
+    data = {"volts": 120, "amps": 20, "heaters": [MACHINE]}
+    return ConfigSubentryData(subentry_type="circuit", title="Attic", unique_id=None, data=data)
+
+
 def plan_of(entry: MockConfigEntry, name: str = "Living room") -> RoomPlan:
     """Return the room as the house reads it."""
     rooms = {room.name: room for room in HousePlan.read(entry).rooms.values()}
@@ -337,6 +343,25 @@ async def test_a_room_keeps_its_own_name(hass: HomeAssistant) -> None:
     done = await form.fill_in(name="kitchen")
     assert done.result["reason"] == "reconfigure_successful"
     assert set(parts(entry, "room")) == {"Living room", "kitchen"}
+
+
+async def test_heaters_without_a_breaker_are_named_once_the_room_is_there(
+    hass: HomeAssistant,
+) -> None:
+    entry = await house_with_heaters(hass, circuit_subentry())
+    form = await add(hass, entry, "room")
+    done = await form.fill_in(**{**ESSENTIALS, "heaters": [MACHINE, MINER]})
+    advice = WORDS["create_entry"][done.result["description"]]
+    assert advice.format_map(done.result["description_placeholders"]).startswith(
+        "Nothing is known yet about the breaker behind S19 in the cellar."
+    )
+
+
+async def test_with_every_breaker_known_nothing_more_is_said(hass: HomeAssistant) -> None:
+    entry = await house_with_heaters(hass, circuit_subentry())
+    form = await add(hass, entry, "room")
+    done = await form.fill_in(**ESSENTIALS)
+    assert done.result["description"] is None
 
 
 async def test_two_rooms_may_share_a_heater(hass: HomeAssistant) -> None:
