@@ -8,6 +8,8 @@ import pytest
 
 from hashcenter_bridge.child import ChildState
 from hashcenter_bridge.errors import RunnerFault
+from hashcenter_bridge.runners import KeepsPrompts
+from hashcenter_bridge.runners.slots import SlotError, Slots
 from hashcenter_bridge.runners.upstream import session
 from tests.bridge.processes import group, is_alive
 from tests.bridge.serving import MODEL, Running, make_runner, running, wanted
@@ -55,6 +57,27 @@ async def test_it_serves_on_a_socket_and_leaves_nothing_running(
         programs = group(started.child.pid)
         assert programs
     assert not any(is_alive(pid) for pid in programs)
+
+
+async def test_it_saves_and_restores_what_it_has_read(
+    tmp_path: Path, small_model: Path, binary: str
+) -> None:
+    runner = make_runner(tmp_path, small_model, "llama_server", binary=binary, gpu_layers=0)
+    assert isinstance(runner, KeepsPrompts)
+    async with running(runner) as started:
+        slots = Slots(started.runner.upstream)
+        house = [{"role": "system", "content": "There is a lamp in every room. " * 20}]
+        tokens = await slots.prefix({"messages": house})
+        assert len(tokens) > 100
+        await slots.read(tokens, 0)
+        assert await slots.save(0, "state.part") == len(tokens)
+        assert await slots.restore(1, "state.part") == len(tokens)
+        assert await slots.count({"messages": [*house, {"role": "user", "content": "Hi"}]}) > 100
+        state = runner.prompt_folder / "state.part"
+        assert state.stat().st_mode & 0o777 == 0o600
+        with pytest.raises(SlotError):
+            await slots.restore(0, "none.kv")
+        await slots.close()
 
 
 async def test_a_port_is_closed_to_those_without_its_key(

@@ -158,6 +158,15 @@ class LlamaRunner(Generic[ConfigT]):
     async def verify(self) -> None:
         """Check the weights, and remove a socket that nobody listens on any more."""
         await self.weights.verify()
+        if self.prompt_store_mib:
+            try:
+                self.prompt_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as err:
+                raise RunnerFault(
+                    "prompt_folder",
+                    f"the folder {self.prompt_folder} for the prompts of runner {self.name!r} "
+                    f"cannot be made ({err.strerror}); repair it, or set prompt_store_mib = 0",
+                ) from None
         if (path := self.upstream.unix_socket) is not None:
             absent_or_busy = (FileNotFoundError, BlockingIOError)
             with socket.socket(socket.AF_UNIX) as probe, suppress(*absent_or_busy):
