@@ -48,6 +48,12 @@ def test_every_field_reads_the_same_in_both(replies: Recorded) -> None:
         assert own[name].split() == theirs[name].split(), name
 
 
+def test_the_home_models_write_it_in_another_way() -> None:
+    words = "'STATS':{Ver[Q-25052801] TMax[77] PS[0 1215 2231 58 1290 2231 1320] SoftOFF[0]}"
+    found = avalon.fields({"STATS": [{"MM ID0:Summary": words}]})
+    assert (found["TMax"], avalon.power_w(found)) == ("77", 1290)
+
+
 def test_what_it_takes_is_asked_of_it(replies: Recorded) -> None:
     known = avalon.accepts(replies["ascset_help"])
     assert {"workmode", "softon", "softoff", "reboot", "frequency"} <= known

@@ -1,8 +1,8 @@
 """Runs simulated ASICs until SIGTERM: `python -m tests.simulators.asic --protocol axeos ...`.
 
-The first line on standard output is JSON with the control port. That port takes one JSON object a
-line and answers each: {"command": "status"} with the true watts and all writes of each machine,
-{"command": "hostile", "address": ..., "changes": {"deaf": true}}.
+The first line on standard output is JSON with the control port and the addresses. That port takes
+one JSON object a line and answers each: {"command": "status"} with the true watts and all writes of
+each machine, {"command": "hostile", "address": ..., "changes": {"deaf": true}}.
 """
 
 import argparse
@@ -77,7 +77,8 @@ async def run(arguments: argparse.Namespace) -> None:
     if not first.is_loopback:
         raise SystemExit("simulated machines listen on loopback only: 127.x.y.z")
     simulators = []
-    for index in range(arguments.count):
+    wanted = [name for name in arguments.protocol for _ in range(arguments.count)]
+    for index, protocol in enumerate(wanted):
         hostile = Hostile()
         hostile.update(json.loads(arguments.hostile))
         options = Options(
@@ -88,7 +89,7 @@ async def run(arguments: argparse.Namespace) -> None:
             speed=arguments.speed,
             hostile=hostile,
         )
-        simulators.append(PROTOCOLS[arguments.protocol](options))
+        simulators.append(PROTOCOLS[protocol](options))
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -110,9 +111,12 @@ async def run(arguments: argparse.Namespace) -> None:
 def main() -> int:
     """Read the options and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulators.asic", description=__doc__)
-    parser.add_argument("--protocol", choices=sorted(PROTOCOLS), required=True)
+    parser.add_argument(
+        "--protocol", choices=sorted(PROTOCOLS), action="append", required=True,
+        help="may be named several times",
+    )  # fmt: skip
     parser.add_argument("--address", default="127.0.0.20", help="of the first (default 127.0.0.20)")
-    parser.add_argument("--count", type=int, default=1, help="machines at consecutive addresses")
+    parser.add_argument("--count", type=int, default=1, help="of each, at consecutive addresses")
     parser.add_argument("--number", type=int, default=0, help="of the first; makes its MAC")
     parser.add_argument("--http-port", type=int, default=80)
     parser.add_argument("--tcp-port", type=int, help="instead of the protocol's own")

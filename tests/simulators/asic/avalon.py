@@ -106,7 +106,9 @@ class Avalon(TcpSimulator):
         alive = self.pool_alive
         machine = self.machine.look()
         mhs, up = machine.hash_ths * 1e6, int(machine.uptime_s)
-        stats = {"STATS": [{"STATS": 0, "ID": "AVALON0", "Elapsed": up, "MM ID0": self._words()}]}
+        words = self._words()
+        head = {"STATS": 0, "ID": "AVALON0", "Elapsed": up}
+        nested = {"STATS": [{**head, "MM ID0:Summary": f"'STATS':{{{words}}}"}]}
         return {
             "version": {
                 "VERSION": [
@@ -118,9 +120,9 @@ class Avalon(TcpSimulator):
                     }
                 ]
             },
-            "estats": stats,
-            "stats": stats,
-            "litestats": stats,
+            "estats": {"STATS": [{**head, "MM ID0": words}]},
+            "stats": nested,
+            "litestats": nested,
             "summary": {
                 "SUMMARY": [
                     {

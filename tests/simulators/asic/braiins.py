@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Final
 from .machine import Phase, Spec
 from .server import Asked, HttpSimulator, Options, Told
 
-_USER, _PASSWORD = "root", ""
+#: As it comes: no password is set, and any of these is one.
+_LOGINS: Final = [{"username": "root", "password": password} for password in ("", "root")]
 _STATUS: Final = {Phase.PAUSED: 3, Phase.TRIPPED: 4}
 _LIMITS: Final = {"min": 1050, "default": 3068, "max": 4000}
 
@@ -46,7 +47,7 @@ class Braiins(HttpSimulator):
         return dict(self.stored)
 
     def _login(self, body: Any) -> Told:
-        if body != {"username": _USER, "password": _PASSWORD}:
+        if body not in _LOGINS:
             return Told({"message": "wrong user or password"}, 401)
         token = secrets.token_urlsafe(9)
         self._tokens[token] = time.monotonic()

@@ -186,9 +186,28 @@ class Luxos(TcpSimulator):
             "pools": {"POOLS": pools},
             "profiles": {"PROFILES": profiles},
             "events": {"EVENTS": []},
-            "devs": {"DEVS": []},
+            "devs": {
+                "DEVS": [
+                    {
+                        "ASC": board, "ID": board, "Status": "Alive", "Enabled": "Y",
+                        "Temperature": hot, "Profile": self.stored["profile"],
+                        "MHS 5s": ghs / 3 * 1000, "MHS av": ghs / 3 * 1000,
+                        "Nominal MHS": spec.hash_ths / 3 * 1e6, "Device Elapsed": up,
+                    }
+                    for board in range(3)
+                ]
+            },
             "devdetails": {"DEVDETAILS": []},
-            "stats": {"STATS": [{"Type": spec.model}]},
+            "stats": {
+                "STATS": [
+                    {"Type": spec.model, "Miner": spec.firmware[:15]},
+                    {
+                        "Elapsed": up, "GHS 5s": ghs, "GHS av": ghs, "miner_count": 3,
+                        "total_rateideal": spec.hash_ths * 1000, "rate_unit": "GH",
+                        **{f"chain_rate{board}": f"{ghs / 3:.2f}" for board in (1, 2, 3)},
+                    },
+                ]
+            },
             "atm": {"ATM": [{"Enabled": self.stored["atm"]}]},
             "session": {"SESSION": [{"SessionID": self.session or ""}]},
         }  # fmt: skip

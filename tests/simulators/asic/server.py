@@ -272,6 +272,13 @@ class TcpSimulator(Simulator):
                     return {"command": command, "parameter": parameter}
         return {}
 
+    def answers(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Answer a request, or several that are joined by a plus (cgminer's own way)."""
+        commands = str(request.get("command", "")).split("+")
+        if len(commands) == 1:
+            return self.answer(request)
+        return {one: [self.answer({**request, "command": one})] for one in commands}
+
     def frame(self, reply: bytes) -> bytes:
         """Return the reply as it goes over the line."""
         return self.hostile.spoil(reply) + b"\0"
@@ -279,8 +286,7 @@ class TcpSimulator(Simulator):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if self.machine.reachable:
-                request = await self.receive(reader)
-                reply = self.answer(request)
+                reply = self.answers(await self.receive(reader))
                 await self.hostile.wait()
                 if reply is not None:
                     raw = self.frame(json.dumps(reply).encode())

@@ -208,6 +208,28 @@ def _aes(key: bytes, data: bytes, *, encrypt: bool) -> bytes:
     return work.update(data) + work.finalize()
 
 
+class _Old(TcpSimulator):
+    """What a machine with API 3 still answers on API 2's port: who it is, and nothing else."""
+
+    protocol: ClassVar[str] = "whatsminer_v3"
+    spec: ClassVar[Spec]
+
+    def settings(self) -> dict[str, Any]:
+        """Nothing is stored here."""
+        return {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        """Answer `get_version` and `devdetails`."""
+        spec, head = self.spec_now, {"STATUS": "S", "When": int(self.clock()), "Code": 131}
+        if request.get("command") == "get_version":
+            told = {"api_ver": "3.0.2", "fw_ver": spec.firmware, "platform": "H616"}
+            return {**head, "Msg": told, "Description": ""}
+        if request.get("command") == "devdetails":
+            board = {"DEVDETAILS": 0, "Name": "SM", "Driver": "bitmicro", "Model": spec.model}
+            return {"STATUS": [{**head, "Msg": "Device Details"}], "DEVDETAILS": [board], "id": 1}
+        return {**head, "STATUS": "E", "Msg": "invalid command", "Code": 14, "Description": ""}
+
+
 class WhatsminerV3(_Whatsminer):
     """An M60S with API 3.0.2."""
 
@@ -224,6 +246,17 @@ class WhatsminerV3(_Whatsminer):
     def __init__(self, options: Options, spec: Spec | None = None) -> None:
         super().__init__(options, spec)
         self.salt = secrets.token_hex(4)
+        self._old = _Old(options, self.spec_now)
+
+    async def start(self) -> None:
+        """Listen on both ports."""
+        await super().start()
+        await self._old.start()
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        await super().stop()
+        await self._old.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

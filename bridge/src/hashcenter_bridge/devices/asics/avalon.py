@@ -78,10 +78,12 @@ def accepts(help_reply: Any) -> frozenset[str]:
 def fields(stats: Any) -> dict[str, str]:
     """Return what `estats` says: "Temp[30] PS[0 1214 ...]" by name; some firmware parses it."""
     row = dig(stats, "STATS", 0)
-    text = dig(row, "MM ID0")
-    if isinstance(text, str):
-        return {name.strip(): value for name, value in _FIELD.findall(text)}
-    parsed = dig(row, "MM ID0:Summary", "STATS") or text
+    found = dig(row, "MM ID0")
+    if found is None:
+        found = dig(row, "MM ID0:Summary")
+    if isinstance(found, str):
+        return {name.strip(): value for name, value in _FIELD.findall(found)}
+    parsed = dig(found, "STATS") or found
     if not isinstance(parsed, dict):
         return {}
     return {
