@@ -61,6 +61,8 @@ class Heating:
         self.hold_h = DEFAULT_HOLD_H
         self.deciding = Deciding(hass, house, self.async_decide)
         self.leasing = Leasing(hass, house, self._resumed)
+        #: What was said to heaters that somebody asked for before the first decision.
+        self._early: dict[HeaterKey, HeaterWanted] = {}
         self._store = Store[dict[str, Any]](hass, 1, store_key())
 
     @property
@@ -186,6 +188,7 @@ class Heating:
         if want.do is Do.LEASE:
             saying = wanted_lease(rig, heater, want)
         response = await self.leasing.async_say(saying)
+        self._early[key] = want
         await self._async_change(self.state.with_request(key, request))
         return response
 
@@ -203,6 +206,7 @@ class Heating:
             saying = wanted_lease(rig, heater, want)
         elif heater.lease or self.leasing.was_told((key.rig, key.heater)):
             saying = release(rig, heater)
+        self._early[key] = want
         response = await self.leasing.async_say(saying) if saying else None
         self.async_decide()
         return response
@@ -295,8 +299,9 @@ class Heating:
 
     def _follow(self, *rigs: RigCoordinator) -> None:
         live = [one for rig in rigs if (one := rig_live(rig.data, self.house.controller))]
-        heaters = self.wanted.heaters if self.wanted else None
-        self.leasing.async_follow(sayings(self.state, live, heaters), [rig.rig_id for rig in rigs])
+        wanted = self.wanted.heaters if self.wanted else self._early
+        holds = sayings(self.state, live, wanted, decided=self.wanted is not None)
+        self.leasing.async_follow(holds, [rig.rig_id for rig in rigs])
 
     def _circuit(self, want: HeaterWanted) -> str:
         """Return what people call the circuit that binds."""

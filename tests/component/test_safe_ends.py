@@ -206,6 +206,22 @@ async def test_after_three_minutes_a_restart_waits_for_nobody(build: Build) -> N
     assert home.rigs[CELLAR].lease_w("s19"), "blind, but not cold at once"
 
 
+async def test_a_request_right_after_a_restart_is_answered_at_once_and_moves_nothing_else(
+    build: Build,
+) -> None:
+    home = await build()
+    miner_w = home.rigs[CELLAR].lease_w("s19")
+    await home.restart(THERMOMETER)
+    await home.heating.async_request_heat(MACHINE, 222)
+    await home.minutes(1)
+    assert home.heating.wanted is None
+    assert home.rigs[ATTIC].lease_w("machine") == 222.0
+    assert home.rigs[CELLAR].lease_w("s19") == miner_w
+    await home.heating.async_release_heat(MACHINE)
+    await home.minutes(0.5)
+    assert home.rigs[ATTIC].lease_w("machine") != 222.0
+
+
 async def test_another_subentry_while_heating_moves_nothing(build: Build) -> None:
     home = await build()
     before = [home.rigs[ATTIC].lease_w("machine"), home.rigs[CELLAR].lease_w("s19")]
@@ -301,6 +317,19 @@ async def test_quiet_hours_hold_every_heater_of_the_room_down(
     assert home.rigs[CELLAR].lease_w("s19") == 0.0
     await home.minutes(30)
     assert (home.rigs[ATTIC].lease_w("machine") or 0) > 300.0
+
+
+async def test_quiet_hours_go_by_the_clock_on_the_wall_in_the_night_it_is_put_forward(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    quiet = {"start": "22:00:00", "end": "07:00:00", "max_w": 300.0}
+    freezer.move_to("2027-03-28 04:58:00+00:00")
+    home = await set_up_home(hass, freezer, room_subentry(quiet=quiet, **LOSS), options=HOUSE)
+    await home.minutes(1)
+    assert home.heating.seen.rooms[0].quiet is not None, "02:59 h became 03:59, it is 06:59 h"
+    await home.minutes(2)
+    assert home.heating.seen.rooms[0].quiet is None, "it is past seven in summer time"
 
 
 async def test_a_change_by_the_vendors_own_means_is_left_alone(build: Build) -> None:

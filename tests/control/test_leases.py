@@ -55,9 +55,17 @@ def test_nothing_decided_is_nothing_said() -> None:
 
 
 def test_before_the_first_decision_a_lease_of_ours_is_renewed_as_it_is() -> None:
-    [one] = sayings(People(), [replace(RIG, heaters=(LEASED,))], None)
+    leased = replace(RIG, heaters=(LEASED,))
+    [one] = sayings(People(), [leased], {}, decided=False)
     assert (one.power_w, one.cap_w, one.favor) == (600.0, 700.0, Favor.HASHING)
-    assert sayings(People(), [RIG], None) == ()
+    assert sayings(People(), [RIG], {}, decided=False) == ()
+
+
+def test_what_somebody_asks_for_before_the_first_decision_is_said_all_the_same() -> None:
+    leased = replace(RIG, heaters=(LEASED,))
+    early = {KEY: replace(NEEDED, power_w=300.0)}
+    [one] = sayings(People(), [leased], early, decided=False)
+    assert one.power_w == 300.0
 
 
 def test_more_than_what_the_heater_may_take_is_leased_at_the_limit() -> None:

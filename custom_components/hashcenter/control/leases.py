@@ -97,9 +97,17 @@ class Said:
 
 
 def sayings(
-    people: People, rigs: Iterable[RigLive], wanted: Mapping[HeaterKey, HeaterWanted] | None
+    people: People,
+    rigs: Iterable[RigLive],
+    wanted: Mapping[HeaterKey, HeaterWanted],
+    *,
+    decided: bool = True,
 ) -> tuple[Saying, ...]:
-    """Return everything that should hold, rig by rig; `wanted` is None before a decision."""
+    """Return everything that should hold, rig by rig.
+
+    `decided` is false before the house's first decision: `wanted` is then what people asked for
+    since the start, and nothing is known of the other heaters.
+    """
     found: list[Saying] = []
     for rig in rigs:
         if people.stopped:
@@ -111,21 +119,19 @@ def sayings(
         elif rig.controllable and not rig.stopped:
             for heater in rig.heaters:
                 key = HeaterKey(rig.id, heater.id)
-                if key not in people.hands_off and (one := _heater(rig, heater, key, wanted)):
+                if key in people.hands_off:
+                    continue
+                if (one := _heater(rig, heater, wanted.get(key), decided=decided)) is not None:
                     found.append(one)
     return tuple(found)
 
 
 def _heater(
-    rig: RigLive,
-    heater: RigHeater,
-    key: HeaterKey,
-    wanted: Mapping[HeaterKey, HeaterWanted] | None,
+    rig: RigLive, heater: RigHeater, want: HeaterWanted | None, *, decided: bool
 ) -> Saying | None:
     held = heater.lease
-    if wanted is None:
-        return lease(rig, heater, held.power_w, held.favor, held.cap_w) if held else None
-    want = wanted.get(key)
+    if want is None and not decided and held is not None:
+        return lease(rig, heater, held.power_w, held.favor, held.cap_w)
     if want is None or want.do is Do.NOTHING:
         return None
     if want.do is Do.LEASE:
