@@ -18,7 +18,7 @@ from urllib.parse import quote
 from . import __version__, app, build, config, control, doctor, key
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
-from .devices.asic import normal_mac
+from .devices.asic import AsicConfig, normal_mac
 from .errors import BridgeError, ConfigError, RunnerFault
 from .fleet import console, scan
 from .metering import Metering
@@ -104,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         "fault any longer.",
     )
     pools.add_argument("uid", metavar="MAC", help="as `hashcenter devices` prints it")
+    # What was given before the subcommand stays.
+    pools.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS)
     pools.set_defaults(command=_adopt)
     add("models", _models, "list the configured models and check their weights")
     stop = add("stop", _stop, "stop everything that draws watts, until it is released")
@@ -308,7 +310,12 @@ def _schema(_: argparse.Namespace) -> None:
     plugins = {family: names(family) for family in families}
     print(
         json.dumps(
-            {"wire": schema.wire(), "config": Config.model_json_schema(), "plugins": plugins},
+            {
+                "wire": schema.wire(),
+                "config": Config.model_json_schema(),
+                "asic": AsicConfig.model_json_schema(),
+                "plugins": plugins,
+            },
             indent=2,
             sort_keys=True,
         )

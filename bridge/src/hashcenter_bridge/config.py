@@ -28,6 +28,8 @@ _FAMILIES = ("device", "asic", "runner", "miner")
 #: How a pattern begins, and what it means to a person.
 _PATTERNS = (
     ("^[a-z0-9]", "write small letters, digits, - and _, at most 32 of them"),
+    ("^[A-Za-z0-9](?:[A-Za-z0-9.:_-]", "write its IP address or its name, without http:// or a /"),
+    ("^http://", "write an address such as http://192.168.1.40/status, without a user in it"),
     ("^https?:", "write an address without a path, such as http://192.168.1.20:8420"),
 )
 
@@ -255,7 +257,8 @@ def explain(source: Source, prefix: tuple[int | str, ...], err: ValidationError)
     first = err.errors(include_url=False)[0]
     location = (*prefix, *first["loc"])
     # Deeper parts name pydantic's types and places in a list, not the owner's keys.
-    location = location[: 3 if location and location[0] in _FAMILIES else 2]
+    depth = 3 if location and location[0] in _FAMILIES else 2
+    location = location[: depth + (location[2:3] == ("meter",))]
     if first["type"] == "extra_forbidden":
         return source.error(
             location, "this key is not known; see `hashcenter schema` for those that are"
