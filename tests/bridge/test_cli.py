@@ -239,7 +239,8 @@ async def test_schema_is_json_and_needs_no_file(tmp_path: Path) -> None:
     done = await hashcenter("schema")
     assert done.status == 0
     schema = json.loads(done.out)
-    assert set(schema) == {"wire", "config", "plugins"}
+    assert set(schema) == {"wire", "config", "asic", "plugins"}
+    assert "starts_per_day" in schema["asic"]["properties"]
     assert "hashcenter/v1/RIG/state" in schema["wire"]["topics"]
     assert "cpu" in schema["plugins"]["devices"]
 
