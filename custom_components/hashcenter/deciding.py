@@ -29,6 +29,7 @@ from .const import DOMAIN
 from .control import decide as policy, state as memory
 from .control.people import People
 from .control.requests import HeaterKey
+from .control.safety import outdoor_c
 from .control.seen import HeaterSeen, HouseSeen
 from .control.tilt import TiltMemory, TiltSeen, tilt
 from .control.wanted import HouseWanted, LimitCode
@@ -188,13 +189,13 @@ class Deciding:
 
     def _tilted(self, people: People, seen: HouseSeen, now: float) -> TiltMemory:
         local = dt_util.as_local(dt_util.utc_from_timestamp(now))
-        outdoor = seen.outdoor
+        outdoor = outdoor_c(seen)
         return tilt(
             self.tilting,
             people.tilt,
             people.favor,
             self._house.plan.tilt,
-            TiltSeen(local.time(), outdoor.temp_c, seen.money.price_per_kwh, seen.money.surplus_w),
+            TiltSeen(local.time(), outdoor, seen.money.price_per_kwh, seen.money.surplus_w),
             now,
         )
 

@@ -9,6 +9,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 
 from custom_components.hashcenter.const import DOMAIN
+from custom_components.hashcenter.control.safety import OUTDOOR_STALE_S
 from custom_components.hashcenter.control.tilt import Tilt
 from custom_components.hashcenter.control.wanted import CircuitWanted, HeaterWanted, LimitCode
 from custom_components.hashcenter.wire.messages import Fault, LeaseRequest
@@ -251,6 +252,19 @@ async def test_the_tilt_favors_by_outdoor_temperature_until_a_person_says_otherw
     assert (home.heating.tilt, home.heating.favor) == (Tilt.OUTDOOR, Favor.INFERENCE)
     await home.heating.async_set_favor(Favor.HASHING)
     assert (home.heating.tilt, home.heating.favor) == (Tilt.MANUAL, Favor.HASHING)
+
+
+async def test_a_stale_outdoor_thermometer_favors_nothing(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    home = await set_up_home(hass, freezer, options={"outdoor": OUTDOOR})
+    await home.heating.async_set_tilt(Tilt.OUTDOOR)
+    assert home.heating.favor is Favor.INFERENCE
+    freezer.tick(OUTDOOR_STALE_S + 60.0)
+    for wait_s in (60.0, 3600.0):
+        freezer.tick(wait_s)
+        home.heating.async_decide()
+    assert home.heating.favor is Favor.BALANCED
 
 
 async def test_by_hand_what_is_favored_now_stays(

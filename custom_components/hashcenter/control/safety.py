@@ -49,12 +49,12 @@ def is_stale(rhythm: Rhythm, thermometer: Thermometer) -> bool:
     return thermometer.temp_c is None or thermometer.age_s > stale_after_s(rhythm)
 
 
-def outdoor_c(seen: HouseSeen, room: RoomSeen) -> float | None:
-    """Return the temperature outside the room, None when it is too old to follow.
+def outdoor_c(seen: HouseSeen, room: RoomSeen | None = None) -> float | None:
+    """Return the temperature outside the house or a room, None when it is too old to follow.
 
     The room's own outdoor thermometer goes first; while it says nothing, the house's does.
     """
-    for thermometer in (room.outdoor, seen.outdoor):
+    for thermometer in (room.outdoor if room else None, seen.outdoor):
         if thermometer is None or thermometer.age_s > OUTDOOR_STALE_S:
             continue
         if thermometer.temp_c is not None:
