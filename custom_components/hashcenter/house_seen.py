@@ -169,7 +169,9 @@ def _outside(request: HeatRequest, readings: Readings) -> OutsideDemand:
 
 def _money(money: MoneyPlan, used_kwh: float, readings: Readings, now: float) -> MoneySeen:
     price = readings.price_per_kwh(money.price_entity) if money.price_entity else None
-    value = readings.value_per_th_day(money.hash_value_entity) if money.hash_value_entity else None
+    value = None
+    if money.hash_value_entity:
+        value = readings.value_per_th_day(money.hash_value_entity, money.bitcoin_price_entity)
     surplus_w = readings.watts(money.surplus_entity)[0] if money.surplus_entity else None
     generator = readings.is_on(money.generator_entity) if money.generator_entity else None
     return MoneySeen(

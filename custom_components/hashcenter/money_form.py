@@ -27,6 +27,7 @@ _TARIFF: Final = ("tiers", "energy_entity", "peak_entity")
 _SUPPLY: Final = ("surplus_entity", "generator_entity")
 _WORK: Final = (
     "hash_value_entity",
+    "bitcoin_price_entity",
     "hash_value_per_th_day",
     "solo",
     "gpu_hash_value_per_kwh",
@@ -40,6 +41,7 @@ _READ: Final[Mapping[str, tuple[str, Callable[..., object]]]] = {
     "energy_entity": ("no_energy", Readings.kwh),
     "surplus_entity": ("no_power", Readings.watts),
     "hash_value_entity": ("no_hash_value", Readings.value_per_th_day),
+    "bitcoin_price_entity": ("no_bitcoin_price", Readings.bitcoin_price),
 }
 
 
@@ -70,6 +72,7 @@ def schema(currency: str) -> probatio.Schema:
             probatio.Required("work"): folded(
                 {
                     probatio.Optional("hash_value_entity"): figure,
+                    probatio.Optional("bitcoin_price_entity"): figure,
                     probatio.Optional("hash_value_per_th_day"): number(f"{currency}/TH/d", least=0),
                     probatio.Optional("solo"): BooleanSelector(),
                     probatio.Optional("gpu_hash_value_per_kwh"): number(f"{currency}/kWh", least=0),
@@ -138,6 +141,10 @@ def check(hass: HomeAssistant, money: Answers, mistakes: Mistakes) -> None:
             mistakes.add(where.get(name, name), "entity_unknown", entity=entity_id)
         elif read is not None and not is_read(hass, entity_id, partial(read, entity_id=entity_id)):
             mistakes.add(where.get(name, name), what, entity=friendly(hass, entity_id))
+    hash_value: str | None = money.get("hash_value_entity")
+    satoshis = Readings(hass, 0.0).sats_per_th_day(hash_value) if hash_value else None
+    if satoshis is not None and not {"bitcoin_price_entity", "hash_value_per_th_day"} & set(money):
+        mistakes.add("work", "satoshis", entity=friendly(hass, hash_value or ""))
     tiers = [TierPlan(**one) for one in money.get("tiers", ())]
     starts = [tier.from_kwh for tier in tiers]
     if len(set(starts)) < len(starts):

@@ -168,6 +168,8 @@ class MoneyPlan:
     surplus_entity: str | None = None
     hash_value_entity: str | None = None
     hash_value_per_th_day: float | None = None
+    #: What a bitcoin costs, for a hash value entity that is in satoshis.
+    bitcoin_price_entity: str | None = None
     #: What a kWh of hashing on GPUs earns: their coins are not paid by the TH/s.
     gpu_hash_value_per_kwh: float | None = None
     solo: bool = False

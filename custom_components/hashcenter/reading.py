@@ -39,14 +39,12 @@ from homeassistant.util.unit_conversion import (
 )
 
 from .control.seen import Thermometer
+from .money_units import hash_unit, price_factor
 
 _SILENT: Final = (STATE_UNAVAILABLE, STATE_UNKNOWN, "")
 _ON: Final = (STATE_ON, STATE_OPEN)
 _OFF: Final = (STATE_OFF, STATE_CLOSED)
-_CENTS: Final = frozenset({"c", "ct", "cent", "cents", "¢", "p", "öre", "øre", "gr"})
-_PER_KWH: Final = {"kwh": 1.0, "mwh": 1_000.0, "wh": 0.001}
-_PER_TH: Final = {"th": 1.0, "ph": 1_000.0, "eh": 1_000_000.0}
-_BITCOIN: Final = ("sat", "btc")
+_SATOSHIS_PER_BITCOIN: Final = 1e8
 
 
 class Readings:
@@ -90,11 +88,35 @@ class Readings:
 
     def price_per_kwh(self, entity_id: str) -> float | None:
         """Return a price per kWh in the house's currency; also said per MWh or in cents."""
-        return self._per(entity_id, _price_factor, "no price of energy")
+        return self._per(entity_id, price_factor, "no price of energy")
 
-    def value_per_th_day(self, entity_id: str) -> float | None:
-        """Return what 1 TH/s earns in a day in the house's currency; also said per PH/s."""
-        return self._per(entity_id, _hash_value_factor, "no money per hash rate")
+    def value_per_th_day(self, entity_id: str, bitcoin: str | None = None) -> float | None:
+        """Return what 1 TH/s earns in a day in the house's currency; also said per PH/s.
+
+        `bitcoin` is an entity with a bitcoin's price: without it satoshis are worth nothing known.
+        """
+        if (sats := self.sats_per_th_day(entity_id)) is None:
+            return self._per(entity_id, _money_factor, "no money per hash rate")
+        price = None if bitcoin is None else self.bitcoin_price(bitcoin)
+        return None if price is None else sats * price / _SATOSHIS_PER_BITCOIN
+
+    def sats_per_th_day(self, entity_id: str) -> float | None:
+        """Return what 1 TH/s earns in a day in satoshis; None where it is not said in bitcoin."""
+        state = self._hass.states.get(entity_id)
+        said = state.attributes.get(EntityStateAttribute.UNIT_OF_MEASUREMENT) if state else None
+        unit = hash_unit(str(said)) if said is not None else None
+        if state is None or unit is None or not unit.satoshis:
+            return None
+        value = self._number(state, state.state)
+        return None if value is None else value * unit.factor
+
+    def bitcoin_price(self, entity_id: str) -> float | None:
+        """Return what a bitcoin costs in the house's currency."""
+        currency = self._hass.config.currency
+        understood = {currency, f"{currency}/BTC"}
+        return self._per(
+            entity_id, lambda unit: 1.0 if unit.upper() in understood else None, f"not {currency}"
+        )
 
     def is_on(self, entity_id: str) -> bool | None:
         """Return whether something is on (or open), None if nobody knows."""
@@ -176,21 +198,9 @@ class Readings:
         self.note(state.entity_id, text)
 
 
-def _price_factor(unit: str) -> float | None:
-    money, _, per = unit.lower().replace(" ", "").partition("/")
-    if per not in _PER_KWH or money.startswith(_BITCOIN):
-        return None
-    return (0.01 if money in _CENTS else 1.0) / _PER_KWH[per]
-
-
-def _hash_value_factor(unit: str) -> float | None:
-    """Return the factor of e.g. `USD/TH/day`, `EUR/PH/s/d`."""
-    money, *per = unit.lower().replace(" ", "").split("/")
-    rates = [part.removesuffix("s") for part in per if part.removesuffix("s") in _PER_TH]
-    others = {part for part in per if part.removesuffix("s") not in _PER_TH}
-    if len(rates) != 1 or not others <= {"s", "d", "day"} or money.startswith(_BITCOIN):
-        return None
-    return (0.01 if money in _CENTS else 1.0) / _PER_TH[rates[0]]
+def _money_factor(unit: str) -> float | None:
+    found = hash_unit(unit)
+    return None if found is None or found.satoshis else found.factor
 
 
 def _named(unit: object) -> str:

@@ -13,7 +13,6 @@ from homeassistant.components.sensor import (
     SensorEntity,
     SensorStateClass,
 )
-from homeassistant.const import EntityStateAttribute
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -30,9 +29,10 @@ from .const import DOMAIN
 from .entity import HouseEntity, unique_id
 from .house import House
 from .money_sensors import DAILY
+from .reading import Readings
 from .sensor_kinds import SensorDescription, Value
 from .today import Flow
-from .worth import hash_rate_ths, sats_per_th_day
+from .worth import hash_rate_ths
 
 SATS_TODAY: Final = SensorDescription(
     key="sats_today",
@@ -75,14 +75,7 @@ def sats_sensors(house: House, add: AddConfigEntryEntitiesCallback) -> list[Sens
 
 def hash_value(hass: HomeAssistant, entity_id: str) -> float | None:
     """Return what 1 TH/s earns in a day in satoshis, None if the entity does not say it so."""
-    if (state := hass.states.get(entity_id)) is None:
-        return None
-    try:
-        value = float(state.state)
-    except ValueError:
-        return None
-    unit = state.attributes.get(EntityStateAttribute.UNIT_OF_MEASUREMENT)
-    return sats_per_th_day(value, unit)
+    return Readings(hass, time.time()).sats_per_th_day(entity_id)
 
 
 class SatsToday(CalmSensor[House], HouseEntity, RestoreEntity):

@@ -75,20 +75,3 @@ def hash_rate_ths(rigs: Iterable[Rig]) -> float | None:
     ]
     known = [rate for rate in rates if rate is not None]
     return sum(known) / _MHS_PER_THS if len(known) == len(rates) else None
-
-
-def sats_per_th_day(value: float, unit: str | None) -> float | None:
-    """Return what 1 TH/s earns in a day in satoshis; None for a unit that is not in bitcoin.
-
-    Understood are e.g. `sat/TH/s/day`, `sats/TH/d`, `BTC/PH/s/day`.
-    """
-    money, *per = (unit or "").lower().replace(" ", "").split("/")
-    coin = {"sat": 1.0, "sats": 1.0, "btc": 1e8}.get(money)
-    rates = [_RATES[one.removesuffix("s")] for one in per if one.removesuffix("s") in _RATES]
-    others = {one for one in per if one.removesuffix("s") not in _RATES}
-    if coin is None or len(rates) != 1 or not others <= {"s", "d", "day"}:
-        return None
-    return value * coin / rates[0]
-
-
-_RATES: Final = {"th": 1.0, "ph": 1_000.0, "eh": 1_000_000.0}

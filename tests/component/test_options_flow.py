@@ -37,6 +37,8 @@ def _sensors(hass: HomeAssistant) -> None:
     sensor(hass, "sensor.surplus", "power", "kW", "1.2")
     sensor(hass, "sensor.house_energy", "energy", "kWh", "8123.4")
     sensor(hass, "sensor.words", "enum", "", "cheap")
+    sensor(hass, "sensor.sats", "monetary", "sat/PH/day", "55000")
+    sensor(hass, "sensor.bitcoin", "monetary", "USD", "64000")
     for entity_id in ("calendar.peak", "binary_sensor.generator", "input_number.hashprice"):
         hass.states.async_set(entity_id, "0" if "number" in entity_id else "off")
 
@@ -73,6 +75,7 @@ async def test_every_figure_and_entity_is_kept(hass: HomeAssistant) -> None:
         },
         work={
             "hash_value_entity": "input_number.hashprice",
+            "bitcoin_price_entity": "sensor.bitcoin",
             "hash_value_per_th_day": 0.035,
             "solo": True,
             "gpu_hash_value_per_kwh": 0.02,
@@ -89,6 +92,7 @@ async def test_every_figure_and_entity_is_kept(hass: HomeAssistant) -> None:
         generator_entity="binary_sensor.generator",
         surplus_entity="sensor.surplus",
         hash_value_entity="input_number.hashprice",
+        bitcoin_price_entity="sensor.bitcoin",
         hash_value_per_th_day=0.035,
         gpu_hash_value_per_kwh=0.02,
         solo=True,
@@ -152,6 +156,19 @@ async def test_one_part_keeps_the_others_and_what_is_not_shown(hass: HomeAssista
             {"work": {"hash_value_entity": "sensor.words"}},
             "work",
             ("words does not show a value of hashing. Choose one in USD per TH/s or PH/s and day."),
+        ),
+        (
+            {"work": {"hash_value_entity": "sensor.sats"}},
+            "work",
+            (
+                "sats is in satoshis. Choose the price of a bitcoin as well, or fill in the value "
+                "of hashing."
+            ),
+        ),
+        (
+            {"work": {"hash_value_entity": "sensor.sats", "bitcoin_price_entity": PRICE}},
+            "work",
+            "price does not show what a bitcoin costs in USD. Choose another one.",
         ),
         (
             {"tariff": {"energy_entity": "sensor.surplus"}},
@@ -290,7 +307,7 @@ async def test_thresholds_are_asked_in_the_houses_unit(hass: HomeAssistant) -> N
             {"by_outdoor": {"inference_below_c": 12}},
             "by_outdoor",
             (
-                "Inference cannot go first below 12 °C while hashing goes first above 10 °C. The "
+                "Answering cannot go first below 12 °C while hashing goes first above 10 °C. The "
                 "first has to be the colder one."
             ),
         ),
@@ -298,7 +315,7 @@ async def test_thresholds_are_asked_in_the_houses_unit(hass: HomeAssistant) -> N
             {"by_price": {"inference_above_price": 0.1, "hashing_below_price": 0.2}},
             "by_price",
             (
-                "Inference cannot go first above 0.1 while hashing goes first below 0.2. The "
+                "Answering cannot go first above 0.1 while hashing goes first below 0.2. The "
                 "first has to be the dearer one."
             ),
         ),
@@ -319,6 +336,25 @@ async def test_thresholds_that_contradict_each_other_are_said(
     assert form.sentence(WORDS, where) == sentence
     done = await replace(form, shown=empty.shown).fill_in()
     assert done.result["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize(
+    ("beside", "value"),
+    [
+        ({"bitcoin_price_entity": "sensor.bitcoin"}, 0.0352),
+        ({"hash_value_per_th_day": 0.04}, 0.04),
+    ],
+)
+async def test_a_value_of_hashing_in_satoshis_needs_a_price_or_a_figure(
+    hass: HomeAssistant, beside: dict[str, Any], value: float
+) -> None:
+    entry = await house_with_heaters(hass)
+    form = await options(hass, entry, "money")
+    done = await form.fill_in(work={"hash_value_entity": "sensor.sats", **beside})
+    assert done.result["type"] is FlowResultType.CREATE_ENTRY
+    seen = house_of(entry).heating.seen
+    assert seen
+    assert seen.money.hash_value_per_th_day == pytest.approx(value)
 
 
 async def test_hashing_on_gpus_is_valued_by_the_kwh_and_an_asics_is_not(

@@ -147,6 +147,45 @@ async def test_a_hash_value_is_read_per_terahash_and_day(
 
 
 @pytest.mark.parametrize(
+    ("state", "unit", "sats"),
+    [
+        ("55", "sat/TH/day", 55.0),
+        ("55000", "sats/PH/s/d", 55.0),
+        ("0.00055", "BTC/PH/day", 55.0),
+        ("0.035", "USD/TH/day", None),
+        ("unknown", "sat/TH/day", None),
+        ("55", "sat", None),
+        ("55", None, None),
+    ],
+)
+async def test_a_hash_value_in_bitcoin_is_read_in_satoshis(
+    hass: HomeAssistant, state: str, unit: str | None, sats: float | None
+) -> None:
+    attributes = {"unit_of_measurement": unit} if unit else {}
+    hass.states.async_set("sensor.hash_value", state, attributes)
+    expected = None if sats is None else pytest.approx(sats)
+    assert look(hass).sats_per_th_day("sensor.hash_value") == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [("EUR", 0.033), ("EUR/BTC", 0.033), (None, 0.033), ("USD", None), ("sat", None)],
+)
+async def test_satoshis_are_worth_what_a_bitcoin_costs_in_the_houses_currency(
+    hass: HomeAssistant, unit: str | None, value: float | None
+) -> None:
+    hass.config.currency = "EUR"
+    hass.states.async_set("sensor.hash_value", "55", {"unit_of_measurement": "sat/TH/day"})
+    attributes = {"unit_of_measurement": unit} if unit else {}
+    hass.states.async_set("sensor.bitcoin", "60000", attributes)
+    readings = look(hass)
+    worth = readings.value_per_th_day("sensor.hash_value", "sensor.bitcoin")
+    assert worth == (None if value is None else pytest.approx(value))
+    assert ("sensor.bitcoin" in readings.problems) is (value is None)
+    assert readings.value_per_th_day("sensor.hash_value") is None
+
+
+@pytest.mark.parametrize(
     ("state", "is_on"),
     [
         ("on", True),
