@@ -4,7 +4,7 @@ The room is two heat stores and two resistances (2R2C): air and furniture, warme
 by people, lose heat to the building's mass; the mass loses it to the outdoors. `step` is pure.
 `python -m tests.simulators.house --broker-port 1883 --rig demo` runs it beside the demo: it takes
 `power_w` from the rig's `state` messages and gives Home Assistant two thermometers by MQTT.
-An hour of the house passes in a minute (`--speed 60`), since real walls take hours.
+Ten minutes of the house pass in one (`--speed 10`), since real walls take hours.
 """
 
 import argparse
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--rig", required=True)
     parser.add_argument("--room", type=float, default=18.0, help="at first, in degrees Celsius")
     parser.add_argument("--outdoor", type=float, default=4.0, help="in degrees Celsius")
-    parser.add_argument("--speed", type=float, default=60.0, help="seconds of the house per second")
+    parser.add_argument("--speed", type=float, default=10.0, help="seconds of the house per second")
     try:
         asyncio.run(run(parser.parse_args()))
     except KeyboardInterrupt:

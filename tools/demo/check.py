@@ -45,7 +45,7 @@ async def _use(demo: Demo, report: Report) -> None:
 
         async def setting_up() -> str:
             await set_up(demo, home, lambda _: None)
-            return "broker, discovered rig, voice assistant, energy page, dashboard"
+            return "broker, rig, voice assistant, energy, prices, breaker, room, dashboard"
 
         if await report.step("A newcomer sets it up", setting_up):
             await _look(demo, home, report)
@@ -56,6 +56,7 @@ async def _look(demo: Demo, home: HomeAssistant, report: Report) -> None:
     for title, step in (
         ("Entities show live values", steps.see_entities),
         ("The local model answers", steps.ask_something),
+        ("A thermostat moves the measured watts", steps.warm_the_room),
         ("Measured watts follow what is asked", steps.ask_for_heat),
         ("Hashing pauses for a question and goes on", steps.ask_while_hashing),
         ("Stop all stops everything until it is released", steps.stop_all),

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from tools.demo import newcomer
+from tools.demo import newcomer, owner
 from tools.demo.bridge import RIG, Bridge
 from tools.demo.broker import start_broker
 from tools.demo.client import HomeAssistant, log_in_as_owner
@@ -131,6 +131,9 @@ async def set_up(
         ("Accepting the rig that was discovered", lambda: _accept(demo, home)),
         ("Making it the voice assistant", lambda: newcomer.add_agent(home)),
         ("Adding the energy page", lambda: newcomer.add_energy(home)),
+        ("Saying what watts cost", lambda: owner.set_prices(home)),
+        ("Adding the breaker", lambda: owner.add_circuit(home)),
+        ("Adding a room to heat", lambda: owner.add_room(home)),
         ("Adding the dashboard", lambda: newcomer.add_dashboard(home)),
         ("Waiting for the rig's controls", lambda: newcomer.wait_for_controls(home)),
     ]

@@ -31,6 +31,11 @@ class Entities:
         """The conversation agent, if there is one."""
         return next((one for one in self.all() if one.startswith("conversation.")), None)
 
+    @property
+    def thermostat(self) -> str | None:
+        """The room's thermostat, if there is one."""
+        return next((one for one in self.all() if one.startswith("climate.")), None)
+
     def all(self) -> list[str]:
         """Every entity id."""
         return sorted(self.by_unique_id.values())

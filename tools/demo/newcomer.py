@@ -12,7 +12,6 @@ from tools.demo.ports import HOST
 from tools.demo.processes import DemoError, until
 
 DASHBOARD: Final = "hashcenter"
-ROOM: Final = "sensor.room_temperature"
 
 _FLOWS: Final = "/api/config/config_entries/flow"
 _SUBENTRY_FLOWS: Final = "/api/config/config_entries/subentries/flow"
@@ -105,7 +104,7 @@ async def add_dashboard(home: HomeAssistant) -> None:
         require_admin=False,
         allow_single_word=True,
     )
-    config = {"strategy": {"type": "custom:hashcenter", "rooms": [ROOM], "hours": 1}}
+    config = {"strategy": {"type": "custom:hashcenter", "hours": 1}}
     await home.command("lovelace/config/save", url_path=DASHBOARD, config=config)
     await home.command("frontend/set_system_data", key="core", value={"default_panel": DASHBOARD})
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools.demo.ask import PIECES, Answer, ask
-from tools.demo.bridge import BASE_W, ENERGY, POWER
+from tools.demo.bridge import BASE_W, ENERGY, MAX_W, POWER
 from tools.demo.client import HomeAssistant
 from tools.demo.cpu_time import cpu_s, miners, used_since
 from tools.demo.demo import Demo
 from tools.demo.entities import Entities, number_in
-from tools.demo.newcomer import ROOM
+from tools.demo.owner import THERMOMETER
 from tools.demo.processes import DemoError, command_of, marked, until
 
 #: The wire's own rule for "reached": within 30 W or 5 %.
@@ -21,6 +21,9 @@ _TOLERANCE_W: Final = 30.0
 _TOLERANCE: Final = 0.05
 _HEAT_W: Final = 600.0
 _OTHER_HEAT_W: Final = 450.0
+#: Far above what the room has: everything that the rig has is needed.
+_WARM_C: Final = 24
+_WARM_W: Final = 0.85 * MAX_W
 #: What cards, mainboard and the supply's loss draw when nothing runs, and a little more.
 _IDLE_W: Final = BASE_W + 2 * 30.0
 
@@ -82,7 +85,7 @@ class Steps:
             entities.rig("power_w"),
             entities.rig("energy_kwh"),
             entities.heater("available_w"),
-            ROOM,
+            THERMOMETER,
         ]
         for uid in self._demo.gpus.uuids:
             numbers += [entities.device(uid, key) for key in ("power_w", "temp_c", "energy_kwh")]
@@ -101,6 +104,25 @@ class Steps:
             f"{model} said {answer.text[:40].strip()!r}... in {len(answer.pieces)} pieces, "
             f"the first after {answer.first_piece_s:.1f} s"
         )
+
+    async def warm_the_room(self) -> str:
+        """Turn the room's thermostat up and off again, and see the measured watts follow."""
+        entities = await Entities.read(self._home)
+        thermostat, power = entities.thermostat, entities.rig("power_w")
+        assert thermostat is not None
+        await self._home.act(
+            "climate", "set_temperature", thermostat, temperature=_WARM_C, hvac_mode="heat"
+        )
+        warm_w = await self._until_number(power, _WARM_W, MAX_W, "the room is warmed")
+
+        async def heating() -> bool:
+            states = await self._home.states()
+            return bool(states[thermostat]["attributes"].get("hvac_action") == "heating")
+
+        await until("the thermostat says that it heats", heating, _WATTS_WITHIN_S)
+        await self._home.act("climate", "turn_off", thermostat)
+        idle_w = await self._until_number(power, 0.0, _IDLE_W, "the heat ends")
+        return f"{_WARM_C} °C asked, {warm_w:.0f} W; off, {idle_w:.0f} W"
 
     async def ask_for_heat(self) -> str:
         """Ask for watts as the dashboard does, and see the measured watts follow."""

@@ -26,7 +26,7 @@ from tools.setup.stamp import Stamp
 _HERE: Final = Path(__file__).parent
 _DRIVER: Final = DEV / "screenshots"
 #: What is asked for in turn, so that the graphs show a house in use.
-_HEAT_W: Final = (400, 650, 300, 700, 480, 560)
+_TARGETS_C: Final = (21, 19, 22, 20.5)
 _QUESTION: Final = "What should I wear on a cold day?"
 _ANSWER_S: Final = 8.0
 _SCENE_WITHIN_S: Final = 600.0
@@ -91,11 +91,14 @@ async def _take(folder: Path, only: str | None, warm_up_s: float) -> None:
 
 async def _use(home: HomeAssistant, seconds: float) -> None:
     """Ask for heat and for answers, now and then."""
-    request = (await Entities.read(home)).heater("heat_request")
-    for power_w in _HEAT_W:
-        await home.act("number", "set_value", request, value=power_w)
+    thermostat = (await Entities.read(home)).thermostat
+    assert thermostat is not None
+    for target_c in _TARGETS_C:
+        await home.act(
+            "climate", "set_temperature", thermostat, temperature=target_c, hvac_mode="heat"
+        )
         await ask(home, _QUESTION, hang_up_after_s=_ANSWER_S)
-        await asyncio.sleep(seconds / len(_HEAT_W))
+        await asyncio.sleep(seconds / len(_TARGETS_C))
 
 
 async def _shoot(scene: str, demo: Demo, folder: Path) -> None:

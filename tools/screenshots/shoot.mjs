@@ -82,7 +82,7 @@ async function newcomer(look) {
 async function house(look) {
   const page = await logIn(look);
   await open(page, "/hashcenter");
-  for (const words of ["Stop all", "Can answer", "Is anything wrong?", "Heat request", "GPU 1"])
+  for (const words of ["Stop all", "Can answer", "Is anything wrong?", "Heat request", "GPU 1", "Living room", "Basement socket", "Our heat"])
     await page.getByText(words).first().waitFor({ timeout: 30_000 });
   if (await page.locator("hui-error-card").count()) throw new Error("the dashboard shows an error card");
   await shot(page, "dashboard", look);

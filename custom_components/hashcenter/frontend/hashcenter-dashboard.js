@@ -42,6 +42,18 @@ class Inventory {
     return device.name_by_user ?? device.name;
   }
 
+  /** Return the rooms, each with its thermostat. */
+  get rooms() {
+    return this.devices.filter((device) => this.entity(device, "room", "climate."));
+  }
+
+  /** Return the circuits, in the order of their names. */
+  get circuits() {
+    return this.devices
+      .filter((device) => this.entity(device, "load_percent"))
+      .sort((one, other) => this.name(one).localeCompare(this.name(other), undefined, { numeric: true }));
+  }
+
   get rigs() {
     return this.devices.filter(
       (device) => device !== this.house && !device.parent_device_id && this.entity(device, "activity"),
@@ -62,20 +74,46 @@ const wide = { grid_options: { columns: "full" } };
 /** One of three side by side, on a phone, too. */
 const third = { vertical: true, grid_options: { columns: 4, rows: 2 } };
 
-/** Room now and target, and why the house does what it does. */
+/** A room: its thermostat, and in a sentence what limits it. */
+function room(found, device) {
+  const limit = found.entity(device, "limit_sentence");
+  return [
+    tile(found.entity(device, "room", "climate."), {
+      ...wide,
+      name: found.name(device),
+      state_content: ["hvac_action", "current_temperature"],
+      features: [{ type: "target-temperature" }, { type: "climate-preset-modes", style: "icons" }],
+    }),
+    tile(found.entity(device, "demand_w"), { name: "Needs", icon: "mdi:thermometer-chevron-up" }),
+    tile(found.entity(device, "delivered_w"), { name: "Gets", icon: "mdi:radiator" }),
+    limit && { type: "markdown", ...wide, content: `{{ states('${limit}') }}`, text_only: true },
+  ];
+}
+
+/** Rooms now and their targets, and why the house does what it does. */
 function glance(found, { rooms = [], hours = 6 }) {
   const { house } = found;
+  const own = new Set(found.rooms.map((device) => found.entity(device, "room", "climate.")));
   const shown = rooms
-    .filter((id) => found.hass.states[id])
+    .filter((id) => found.hass.states[id] && !own.has(id))
     .map((id) =>
       id.startsWith("climate.")
         ? { type: "thermostat", entity: id }
         : tile(id, { ...wide, features: [{ type: "trend-graph", hours_to_show: hours }] }),
     );
+  const backup = found.entity(house, "needs_backup");
   const why = found.entity(house, "why");
   return section(
     heading("Rooms", "mdi:home-thermometer"),
+    ...found.rooms.flatMap((device) => room(found, device)),
     ...shown,
+    backup &&
+      tile(backup, {
+        ...wide,
+        name: "Needs back-up heat",
+        color: "red",
+        visibility: [{ condition: "state", entity: backup, state: "on" }],
+      }),
     why && {
       type: "markdown",
       ...wide,
@@ -118,6 +156,51 @@ function watts(found, { hours = 3 }) {
         .map(([key, name, color]) => ({ entity: found.entity(house, key), name, color }))
         .filter(({ entity }) => entity),
     },
+  );
+}
+
+/** What the heat costs, next to what it would cost otherwise. */
+function money(found) {
+  const { house } = found;
+  const net = found.entity(house, "net_price_per_kwh");
+  if (!net) return undefined;
+  return section(
+    heading("Money", "mdi:cash-multiple"),
+    tile(net, { name: "Our heat", icon: "mdi:fire" }),
+    tile(found.entity(house, "alternative_per_kwh"), { name: "Otherwise", icon: "mdi:heat-pump" }),
+    tile(found.entity(house, "cheaper_than_alternative"), { ...wide, name: "Cheaper than otherwise" }),
+    tile(found.entity(house, "cost_today"), { ...third, name: "Cost today", icon: "mdi:cash-minus" }),
+    tile(found.entity(house, "earned_today"), { ...third, name: "Earned", icon: "mdi:cash-plus" }),
+    tile(found.entity(house, "heat_today_kwh"), { ...third, name: "Heat today", icon: "mdi:radiator" }),
+  );
+}
+
+/** Each breaker: how much of what it may carry for hours it carries now. */
+function circuits(found) {
+  if (!found.circuits.length) return undefined;
+  return section(
+    heading("Circuits", "mdi:electric-switch"),
+    ...found.circuits.flatMap((device) => {
+      const problem = found.entity(device, "circuit_problem");
+      return [
+        tile(found.entity(device, "load_percent"), {
+          ...wide,
+          name: found.name(device),
+          icon: "mdi:fuse",
+          features: [{ type: "bar-gauge", min: 0, max: 100 }],
+        }),
+        tile(found.entity(device, "load_w"), { ...third, name: "Carries", icon: "mdi:flash" }),
+        tile(found.entity(device, "possible_w"), { ...third, name: "Might carry", icon: "mdi:flash-alert" }),
+        tile(found.entity(device, "headroom_w"), { ...third, name: "Free", icon: "mdi:arrow-expand-up" }),
+        problem &&
+          tile(problem, {
+            ...wide,
+            name: "Problem",
+            color: "red",
+            visibility: [{ condition: "state", entity: problem, state: "on" }],
+          }),
+      ];
+    }),
   );
 }
 
@@ -197,7 +280,9 @@ class HashcenterDashboardStrategy extends HTMLElement {
     const sections = [
       glance(found, config),
       watts(found, config),
+      circuits(found),
       answers(found),
+      money(found),
       problems(found),
       ...found.rigs.map((device) => rig(found, device)),
     ].filter(Boolean);
