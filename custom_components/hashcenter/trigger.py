@@ -22,42 +22,42 @@ from .registry import ours
 from .wire.values import Activity
 
 
-class _OfOurs(EntityTriggerBase):
+class OfOurs(EntityTriggerBase):
     """Watches entities of ours with one key, diagnostic ones included."""
 
     _primary_entities_only = False
-    _key: ClassVar[str]
+    key: ClassVar[str]
 
     @override
     def entity_filter(self, entities: set[str]) -> set[str]:
-        return ours(self._hass, super().entity_filter(entities), self._key)
+        return ours(self._hass, super().entity_filter(entities), self.key)
 
 
-def _becomes(domain: str, key: str, state: str) -> type[Trigger]:
+def _becomes(domain: str, of: str, state: str) -> type[OfOurs]:
     """Return the trigger of entities that come to be in a state."""
     specs, states = {domain: DomainSpec()}, {state}
 
-    class Becomes(_OfOurs, EntityTargetStateTriggerBase):
+    class Becomes(OfOurs, EntityTargetStateTriggerBase):
         _domain_specs = specs
-        _key = key
+        key = of
         _to_states = states
 
     return Becomes
 
 
-def _ends(domain: str, key: str, state: str) -> type[Trigger]:
+def _ends(domain: str, of: str, state: str) -> type[OfOurs]:
     """Return the trigger of entities that leave a state."""
     specs = {domain: DomainSpec()}
 
-    class Ends(_OfOurs, EntityOriginStateTriggerBase):
+    class Ends(OfOurs, EntityOriginStateTriggerBase):
         _domain_specs = specs
-        _key = key
+        key = of
         _from_state = state
 
     return Ends
 
 
-TRIGGERS: Final[dict[str, type[Trigger]]] = {
+TRIGGERS: Final[dict[str, type[OfOurs]]] = {
     "backup_became_needed": _becomes(BINARY_SENSOR_DOMAIN, "needs_backup", STATE_ON),
     "backup_no_longer_needed": _becomes(BINARY_SENSOR_DOMAIN, "needs_backup", STATE_OFF),
     "heat_became_cheaper": _becomes(BINARY_SENSOR_DOMAIN, "cheaper_than_alternative", STATE_ON),
@@ -76,4 +76,4 @@ TRIGGERS: Final[dict[str, type[Trigger]]] = {
 
 async def async_get_triggers(hass: HomeAssistant) -> dict[str, type[Trigger]]:
     """Return the triggers by their keys."""
-    return TRIGGERS
+    return {**TRIGGERS}

@@ -20,6 +20,7 @@ from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.trigger import TRIGGERS
 from custom_components.hashcenter.wire.values import Activity
 from tests.component.rigs import ATTIC, GPU, ScriptedRig, live_rig, set_up_house
+from tests.component.rooms import MONEY, set_up_rooms
 
 ACTIVITY: Final = "sensor.attic_activity"
 CONNECTED: Final = "binary_sensor.attic_connection"
@@ -227,6 +228,16 @@ async def test_each_condition_holds_of_its_own_entity(
     hass.bus.async_fire("go")
     await hass.async_block_till_done()
     assert len(calls) == 1
+
+
+async def test_what_triggers_and_conditions_watch_is_there(
+    hass: HomeAssistant, mqtt_mock: Any
+) -> None:
+    await set_up_rooms(hass, money=MONEY)
+    await live_rig(hass)
+    there = {one.translation_key for one in er.async_get(hass).entities.values()}
+    assert {one.key for one in TRIGGERS.values()} <= there
+    assert {one.key for one in CONDITIONS.values()} <= there
 
 
 async def test_triggers_and_conditions_are_described_to_people(
