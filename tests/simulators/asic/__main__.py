@@ -28,6 +28,7 @@ def status(simulator: Simulator) -> dict[str, Any]:
         "energy_j": machine.energy_j,
         "starts": machine.starts,
         "reboots": machine.reboots,
+        "requests": list(simulator.requests),
         "writes": [[write.at, write.what] for write in simulator.writes],
     }
 

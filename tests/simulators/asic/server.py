@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ from aiohttp import web
 from .machine import Machine, Spec
 
 _LONGEST_REQUEST = 256 * 1024
+_REQUESTS_KEPT = 2000
 
 
 @dataclass
@@ -101,7 +103,11 @@ class Simulator(ABC):
         self.mac = ":".join(f"{number:02x}" for number in numbers)
         self.serial = f"SIM{_code(self.protocol):03d}{options.number:06d}"
         self.writes: list[Write] = []
-        self.first_byte_at: float | None = None
+        self.requests: deque[float] = deque(maxlen=_REQUESTS_KEPT)
+
+    def asked(self) -> None:
+        """Remember that a request came in, whatever becomes of it."""
+        self.requests.append(time.monotonic())
 
     def note(self, what: str) -> None:
         """Remember that something was set."""
@@ -192,6 +198,7 @@ class HttpSimulator(Simulator):
         if not self.machine.reachable:
             return _hang_up(request)
         raw = await request.read()
+        self.asked()
         try:
             body = json.loads(raw) if raw else None
         except ValueError:
@@ -286,7 +293,9 @@ class TcpSimulator(Simulator):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if self.machine.reachable:
-                reply = self.answers(await self.receive(reader))
+                request = await self.receive(reader)
+                self.asked()
+                reply = self.answers(request)
                 await self.hostile.wait()
                 if reply is not None:
                     raw = self.frame(json.dumps(reply).encode())

@@ -263,6 +263,7 @@ class WhatsminerV3(_Whatsminer):
             while self.machine.reachable:
                 length = int.from_bytes(await reader.readexactly(4), "little")
                 request = json.loads(await reader.readexactly(min(length, _LONGEST)))
+                self.asked()
                 reply = json.dumps(self.answer(request)).encode()
                 await self.hostile.wait()
                 reply = self.hostile.spoil(reply)
