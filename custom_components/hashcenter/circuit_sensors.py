@@ -21,13 +21,16 @@ def load_percent(circuit: CircuitWanted) -> float | None:
     return 100.0 * circuit.load_w / circuit.limit_w
 
 
+#: A breaker is sized in hundreds of watts.
+_WATTS: Final = Calm(deadband=25.0, share=0.1)
+
 CIRCUIT: Final = (
-    power("load_w"),
+    power("load_w", calm=_WATTS),
     measured(
         "load_percent", UnitOfRatio.PERCENTAGE, calm=Calm(deadband=3.0), value_fn=load_percent
     ),
-    power("possible_w"),
-    power("headroom_w"),
+    power("possible_w", calm=_WATTS),
+    power("headroom_w", calm=_WATTS, detail=True),
     power("limit_w", entity_category=EntityCategory.DIAGNOSTIC),
     power("others_w", detail=True),
 )

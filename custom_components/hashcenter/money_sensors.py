@@ -23,16 +23,15 @@ from .control.seen import HouseSeen
 from .control.wanted import HouseWanted
 from .energy_sensors import rig_counters
 from .entity import HouseEntity
-from .heater_sensors import PRICE, price
+from .heater_sensors import price
 from .house import House
 from .plan import MoneyPlan
-from .sensor_kinds import SensorDescription, Value, energy, enumerated, measured
+from .sensor_kinds import SensorDescription, Value, energy, measured
 from .today import Tally
-from .wire.values import Favor
 from .worth import earned, indoors
 
 #: Only time lets these through.
-DAILY: Final = Calm(deadband=float("inf"), drift_s=120.0)
+DAILY: Final = Calm(deadband=float("inf"), drift_s=300.0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def house_sensors(house: House) -> list[SensorEntity]:
 
 
 def _decided(money: MoneyPlan, currency: str) -> list[SensorDescription]:
-    found = [enumerated("favor_in_force", Favor, lambda now: now.seen.favor)]
+    found: list[SensorDescription] = []
     if money.has_price:
         found += [
             price("price_per_kwh", currency, lambda now: now.seen.money.price_per_kwh),
@@ -68,7 +67,7 @@ def _decided(money: MoneyPlan, currency: str) -> list[SensorDescription]:
                 "net_cost_per_hour",
                 f"{currency}/h",
                 precision=3,
-                calm=PRICE,
+                calm=Calm(deadband=0.02, share=0.2),
                 value_fn=lambda now: now.wanted.money.cost_per_hour,
             ),
         ]

@@ -17,10 +17,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
-from .control.explain import sentence
 from .coordinator import RigCoordinator
 from .entity import HeaterEntity, HouseEntity, Makers, async_follow, heater_owner, unique_id
 from .house import HashcenterConfigEntry
+from .part_entity import in_words
 
 PARALLEL_UPDATES = 0
 
@@ -133,14 +133,13 @@ class HeatRequestNumber(HeaterEntity, NumberEntity):
         )
         request = house.heating.request(self.key)
         want = house.heating.wanted.heaters.get(self.key) if house.heating.wanted else None
-        names = {circuit.id: circuit.name for circuit in house.plan.circuits.values()}
         return {
             "result": response.result,
             "power_w": request.power_w if request else None,
             "until": dt_util.utc_from_timestamp(request.until).isoformat() if request else None,
             "available_w": self.heater_state.available_w if self.heater_state else None,
             "granted_w": want.power_w if want else None,
-            "why": sentence(want.limit, names) if want else None,
+            "why": in_words(house, want.limit) if want else None,
         }
 
     async def async_release_heat(self) -> None:

@@ -90,7 +90,7 @@ class _Said(BinarySensorEntity):
     """A yes or no that is written when it, or its reason, is another one."""
 
     _unrecorded_attributes = frozenset({ATTR_REASON})
-    _wording: Wording | None = None
+    _wording: Wording[Limit] | None = None
     _shown: tuple[bool | None, str | None] | None = None
 
     def judge(self) -> tuple[bool | None, Limit | None]:

@@ -4,6 +4,7 @@ They follow the house: every heartbeat of a rig and every decision wakes them. B
 decision they are there and unknown.
 """
 
+from homeassistant.const import UnitOfTemperature
 from homeassistant.helpers.entity import EntityDescription
 
 from .control.explain import sentence
@@ -73,5 +74,11 @@ def circuit_owner(circuit: CircuitPlan) -> str:
 
 
 def in_words(house: House, limit: Limit) -> str:
-    """Return a limit as a sentence with the names that people gave the circuits."""
-    return sentence(limit, {one.id: one.name for one in house.plan.circuits.values()})
+    """Return a limit as a sentence, with people's names of circuits, in the house's unit."""
+    names = {one.id: one.name for one in house.plan.circuits.values()}
+    return sentence(limit, names, fahrenheit=speaks_fahrenheit(house))
+
+
+def speaks_fahrenheit(house: House) -> bool:
+    """Return whether temperatures are said in degrees Fahrenheit here."""
+    return house.hass.config.units.temperature_unit == UnitOfTemperature.FAHRENHEIT

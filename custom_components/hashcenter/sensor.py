@@ -29,6 +29,7 @@ from .entity import (
     rig_owner,
     unique_id,
 )
+from .favor_sensors import favor_sensors
 from .heater_sensors import heater_sensors
 from .house import HashcenterConfigEntry, House
 from .money_sensors import house_sensors
@@ -54,6 +55,7 @@ async def async_setup_entry(
             HouseEnergy(house, tables.HOUSE_ENERGY),
             HouseEnergyToday(house, tables.HOUSE_ENERGY_TODAY),
             HouseProblems(house),
+            *favor_sensors(house),
             *house_sensors(house),
             *sats_sensors(house, async_add_entities),
         ]

@@ -42,11 +42,6 @@ class SensorDescription(SensorEntityDescription):
     calm: Calm | None = None
 
 
-def short(text: str) -> str:
-    """Return text that fits into a state."""
-    return text if len(text) <= 255 else f"{text[:254]}…"
-
-
 def measured(
     key: str,
     unit: str | None,

@@ -28,10 +28,10 @@ from .sensor_kinds import (
     enumerated,
     measured,
     power,
-    short,
 )
 from .wire.messages import Inventory, RigState
 from .wire.values import Activity, Effect, Throttle
+from .wording import short
 
 
 def hashes(inventory: Inventory) -> bool:

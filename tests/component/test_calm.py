@@ -11,6 +11,14 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from custom_components.hashcenter.wire.messages import HeaterState, InferenceState
 from custom_components.hashcenter.wire.values import Activity, Effect
 from tests.component.rigs import ATTIC, CPU, GPU, ScriptedRig, live_rig, set_up_house, states
+from tests.component.rooms import (
+    CLIMATE,
+    MONEY,
+    circuit_subentry,
+    room_subentry,
+    say_temperature,
+    set_up_rooms,
+)
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")
 
@@ -101,6 +109,37 @@ async def test_an_hour_of_a_gpu_is_at_most_600_rows_at_defaults(
             await hass.async_block_till_done()
     await hass.async_block_till_done()
     assert rows.total() <= 600, rows.most_common(12)
+
+
+async def test_an_hour_of_a_heated_room_is_no_more(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    chance = random.Random(8)
+    say_temperature(hass, 19.0)
+    hass.states.async_set("sensor.meter", "500", {"unit_of_measurement": "W"})
+    await set_up_rooms(hass, room_subentry(), circuit_subentry(meter="sensor.meter"), money=MONEY)
+    hour = Hour(await live_rig(hass))
+    await hass.services.async_call("climate", "turn_on", {"entity_id": CLIMATE}, blocking=True)
+    rows: Counter[str] = Counter()
+
+    @callback
+    def changed(event: Event[EventStateChangedData]) -> None:
+        if event.data["entity_id"] not in ("sensor.living_thermometer", "sensor.meter"):
+            rows[event.data["entity_id"]] += 1
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, changed)
+    for second in range(0, 3600, 5):
+        freezer.tick(5)
+        if second % 10 == 0:
+            meter_w = 500.0 + (2_000.0 if second % 1800 < 120 else 0.0) + chance.gauss(0, 15)
+            hass.states.async_set("sensor.meter", f"{meter_w:.0f}", {"unit_of_measurement": "W"})
+        if second % 30 == 0:
+            say_temperature(hass, round(19.0 + second / 3_600 + chance.gauss(0, 0.06), 2))
+        hour.beat(second)
+        if second % 60 == 0:
+            await hass.async_block_till_done()
+    await hass.async_block_till_done()
+    assert rows.total() <= 600, (rows.total(), rows.most_common(20))
 
 
 async def test_what_a_person_waits_for_is_shown_at_once(

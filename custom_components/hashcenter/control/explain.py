@@ -61,7 +61,9 @@ _TILTS: Final[Mapping[TiltCode, str]] = {
 }
 
 
-def sentence(limit: Limit, names: Mapping[str, str] | None = None) -> str:
+def sentence(
+    limit: Limit, names: Mapping[str, str] | None = None, *, fahrenheit: bool = False
+) -> str:
     """Return the limit as a sentence; `names` are what people call the circuits."""
     values: dict[str, float | str] = dict(limit.values)
     circuit = values.get("circuit")
@@ -73,13 +75,26 @@ def sentence(limit: Limit, names: Mapping[str, str] | None = None) -> str:
             values[minutes] = max(1.0, number / 60.0)
     if limit.code is LimitCode.THERMOMETER_STALE and values.get("age_s") == -1.0:
         return _UNAVAILABLE
-    text = _SENTENCES[limit.code].format_map(_Missing(values))
+    text = _filled(_SENTENCES[limit.code], values, fahrenheit=fahrenheit)
     return text.replace("..", ".").replace(": .", ".")
 
 
-def tilt_sentence(reason: TiltReason) -> str:
+def tilt_sentence(reason: TiltReason, *, fahrenheit: bool = False) -> str:
     """Return why a workload is favored, or none, as a sentence."""
-    return _TILTS[reason.code].format_map(_Missing(reason.values))
+    return _filled(_TILTS[reason.code], reason.values, fahrenheit=fahrenheit)
+
+
+def _filled(text: str, values: Mapping[str, float | str], *, fahrenheit: bool) -> str:
+    """Return the sentence with its figures; temperatures (`_c`) in what the house speaks."""
+    if fahrenheit:
+        text = text.replace("°C", "°F")
+        values = {name: _fahrenheit(name, value) for name, value in values.items()}
+    return text.format_map(_Missing(values))
+
+
+def _fahrenheit(name: str, value: float | str) -> float | str:
+    is_temperature = name.endswith("_c") and not isinstance(value, str)
+    return float(value) * 1.8 + 32.0 if is_temperature else value
 
 
 class _Missing(dict[str, float | str]):
