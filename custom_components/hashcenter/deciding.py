@@ -95,7 +95,7 @@ class Deciding:
             used = Accumulator(stored["used_kwh"], MappingProxyType(stored["counters"]))
             self._today = Daily(stored["day"], used)
             self.backups.restore(stored["backups"])
-        except (KeyError, TypeError, ValueError) as err:
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("What the house had learned cannot be read and is lost: %s", err)
 
     @callback

@@ -115,7 +115,7 @@ class House(DataUpdateCoordinator[Summary]):
             self.hass, self.config_entry, rig, self._ineffective.get(rig.rig_id, frozenset())
         )
         if not self.heating.async_hear(rig):
-            self.async_decided()
+            self._show()
 
     @callback
     def async_decided(self) -> None:
@@ -124,14 +124,12 @@ class House(DataUpdateCoordinator[Summary]):
         if unfit is not None and unfit != self._unfit:
             self._unfit = unfit
             issues.async_review_circuits(self.hass, self.config_entry, unfit)
-        self._summarize()
-        self.async_update_listeners()
+        self._show()
 
     @callback
     def async_heating_changed(self) -> None:
         """Show what people want now."""
-        self._summarize()
-        self.async_update_listeners()
+        self._show()
         for rig in self.rigs.values():
             rig.async_update_listeners()
 
@@ -157,6 +155,10 @@ class House(DataUpdateCoordinator[Summary]):
             issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
             return
         async_silence(self.rigs.values())
+
+    def _show(self) -> None:
+        self._summarize()
+        self.async_update_listeners()
 
     def _summarize(self) -> None:
         named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}

@@ -35,6 +35,8 @@ from .rig import Rig
 from .rig_seen import Places, heaters_seen
 
 _HEATS: Final = (HVACAction.HEATING, HVACAction.PREHEATING)
+#: The sun does not stand still for longer; a sensor that says nothing new is dead.
+_SURPLUS_STALE_S: Final = 900.0
 _HEATING_MODES: Final = (HVACMode.HEAT, HVACMode.HEAT_COOL, HVACMode.AUTO)
 
 
@@ -172,7 +174,7 @@ def _money(money: MoneyPlan, used_kwh: float, readings: Readings, now: float) ->
     value = None
     if money.hash_value_entity:
         value = readings.value_per_th_day(money.hash_value_entity, money.bitcoin_price_entity)
-    surplus_w = readings.watts(money.surplus_entity)[0] if money.surplus_entity else None
+    surplus_w, age_s = readings.watts(money.surplus_entity) if money.surplus_entity else (None, 0.0)
     generator = readings.is_on(money.generator_entity) if money.generator_entity else None
     return MoneySeen(
         price_per_kwh=price_per_kwh(
@@ -185,7 +187,7 @@ def _money(money: MoneyPlan, used_kwh: float, readings: Readings, now: float) ->
         alternative_price_per_kwh=money.alternative_price_per_kwh,
         peak=_peak(money.peak_entity, readings, now) if money.peak_entity else None,
         on_generator=generator is True,
-        surplus_w=surplus_w,
+        surplus_w=surplus_w if age_s <= _SURPLUS_STALE_S else None,
     )
 
 
