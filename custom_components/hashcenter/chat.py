@@ -7,8 +7,10 @@ In: `deltas` turns the chunks of a streamed answer into what the chat log takes.
 that breaks off moves nothing.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from datetime import tzinfo
+from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from homeassistant.components.conversation import (
@@ -34,12 +36,16 @@ _THINKING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 
 def messages(
-    contents: Iterable[Content], prompt: Prompt, zone: tzinfo, skip: int = 0
+    contents: Iterable[Content],
+    prompt: Prompt,
+    zone: tzinfo,
+    skip: int = 0,
+    images: Mapping[Path, str] = MappingProxyType({}),
 ) -> list[Json]:
     """Return the OpenAI messages of a chat log without its `skip` oldest turns.
 
     A turn begins with a person's words. Their time is told in local time, `zone`, if the prompt
-    needs it; where they were said is told with the first ones.
+    needs it; where they were said is told with the first ones. `images` holds what is attached.
     """
     rendered: list[Json] = []
     turn = 0
@@ -53,16 +59,11 @@ def messages(
             continue
         match content:
             case UserContent():
-                first = turn == skip + 1
                 words = _user_words(content, zone, clock=prompt.clock)
-                rendered.append(
-                    {
-                        "role": "user",
-                        "content": f"{prompt.place}\n\n{words}"
-                        if first and prompt.place
-                        else words,
-                    }
-                )
+                if turn == skip + 1 and prompt.place:
+                    words = f"{prompt.place}\n\n{words}"
+                attached = [images[one.path] for one in content.attachments or []]
+                rendered.append({"role": "user", "content": _with_images(words, attached)})
             case AssistantContent():
                 rendered.extend(_assistant(content))
             case ToolResultContent():
@@ -203,6 +204,13 @@ def _user_words(content: UserContent, zone: tzinfo, *, clock: bool) -> str:
     # The time at which it was said: the same in every later turn.
     said = content.created.astimezone(zone)
     return f"{content.content}\n\n(It is {said:%H:%M} on {said:%Y-%m-%d}.)"
+
+
+def _with_images(words: str, urls: list[str]) -> str | list[Json]:
+    if not urls:
+        return words
+    shown: list[Json] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return [*shown, {"type": "text", "text": words}]
 
 
 def _assistant(content: AssistantContent) -> list[Json]:

@@ -200,6 +200,12 @@ async def _post(
     )
 
 
+async def refused(response: aiohttp.ClientResponse, rig: str) -> AnswerError:
+    """Return why a rig did not do what it was asked for."""
+    failure = await _refusal(response)
+    return AnswerError(_key(failure, response.status), rig, length=_length(failure))
+
+
 async def _refusal(response: aiohttp.ClientResponse) -> object:
     """Return the OpenAI error object of an answer that is not 200, None where it has none."""
     body = bytearray()

@@ -18,9 +18,11 @@ from homeassistant.config_entries import (
 from homeassistant.core import callback
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
+from . import ai_task_flow, conversation_flow
+from .ai_task_flow import AITaskSubentryFlow
 from .circuit_flow import CircuitFlow
-from .const import CONF_RIG, DOMAIN, SUBENTRY_CONVERSATION, SUBENTRY_RIG
-from .conversation_flow import ConversationSubentryFlow, default_subentry_data
+from .const import CONF_RIG, DOMAIN, SUBENTRY_AI_TASK, SUBENTRY_CONVERSATION, SUBENTRY_RIG
+from .conversation_flow import ConversationSubentryFlow
 from .coordinator import Found, async_listen, async_wait_for_mqtt
 from .options_flow import HouseOptionsFlow
 from .plan import SUBENTRY_CIRCUIT, SUBENTRY_ROOM
@@ -67,6 +69,7 @@ class HashcenterConfigFlow(ConfigFlow, domain=DOMAIN):
             SUBENTRY_ROOM: RoomFlow,
             SUBENTRY_CIRCUIT: CircuitFlow,
             SUBENTRY_CONVERSATION: ConversationSubentryFlow,
+            SUBENTRY_AI_TASK: AITaskSubentryFlow,
         }
 
     @staticmethod
@@ -136,8 +139,12 @@ class HashcenterConfigFlow(ConfigFlow, domain=DOMAIN):
         # The house keeps the discovery key: were it deleted, its rigs would be discovered again.
         await self.async_set_unique_id(DOMAIN, raise_on_progress=False)
         if house is None:
-            # A rig that can answer brings an agent along.
-            agents = [default_subentry_data()] if found.rig.endpoint_url else []
+            # A rig that can answer brings an agent along, and somebody for tasks.
+            minds = [
+                conversation_flow.default_subentry_data(),
+                ai_task_flow.default_subentry_data(),
+            ]
+            agents = minds if found.rig.endpoint_url else []
             return self.async_create_entry(
                 title="Hashcenter",
                 data={},

@@ -8,6 +8,7 @@ DOMAIN: Final = "hashcenter"
 MANUFACTURER: Final = "Hashcenter"
 
 PLATFORMS: Final = [
+    Platform.AI_TASK,
     Platform.BINARY_SENSOR,
     Platform.BUTTON,
     Platform.CLIMATE,
@@ -22,6 +23,7 @@ PLATFORMS: Final = [
 
 SUBENTRY_RIG: Final = "rig"
 SUBENTRY_CONVERSATION: Final = "conversation"
+SUBENTRY_AI_TASK: Final = "ai_task_data"
 
 #: What a `rig` subentry holds: the rig's id, its key, and the endpoint origin a person confirmed.
 CONF_RIG: Final = "rig"

@@ -5,7 +5,7 @@ entity. An empty field is left out of the data: the default then holds.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import probatio
 from homeassistant.config_entries import (
@@ -37,6 +37,12 @@ from .thinking import Thinking
 
 _TITLE = "Hashcenter"
 
+THINKING_SELECTOR: Final = SelectSelector(
+    SelectSelectorConfig(
+        options=list(Thinking), mode=SelectSelectorMode.DROPDOWN, translation_key=CONF_THINKING
+    )
+)
+
 
 def default_subentry_data() -> ConfigSubentryData:
     """Return the agent that a house gets with its first rig that can answer: it controls Assist."""
@@ -57,7 +63,7 @@ class ConversationSubentryFlow(ConfigSubentryFlow):
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
         if user_input is not None:
-            rig = _rigs(entry).get(user_input.get(CONF_RIG, ""))
+            rig = rig_names(entry).get(user_input.get(CONF_RIG, ""))
             title = f"{_TITLE} ({rig})" if rig else _TITLE
             return self.async_create_entry(title=title, data=_kept(user_input))
         return self._form("user", default_subentry_data()["data"])
@@ -73,7 +79,7 @@ class ConversationSubentryFlow(ConfigSubentryFlow):
 
     def _form(self, step_id: str, data: Mapping[str, Any]) -> SubentryFlowResult:
         apis = {api.id: api.name for api in llm.async_get_apis(self.hass)}
-        rigs = _rigs(self._get_entry())
+        rigs = rig_names(self._get_entry())
         suggested: dict[str, Any] = {
             CONF_PROMPT: data.get(CONF_PROMPT, llm.DEFAULT_INSTRUCTIONS_PROMPT),
             CONF_LLM_HASS_API: [api for api in data.get(CONF_LLM_HASS_API, []) if api in apis],
@@ -88,7 +94,7 @@ class ConversationSubentryFlow(ConfigSubentryFlow):
         )
 
 
-def _rigs(entry: ConfigEntry) -> dict[str, str]:
+def rig_names(entry: ConfigEntry) -> dict[str, str]:
     """Return the names of the accepted rigs by id."""
     return {
         subentry.data[CONF_RIG]: subentry.title
@@ -107,18 +113,17 @@ def _schema(apis: Mapping[str, str], rigs: Mapping[str, str]) -> probatio.Schema
                     options=_options(apis), multiple=True, mode=SelectSelectorMode.LIST
                 )
             ),
-            probatio.Optional(CONF_RIG): SelectSelector(
-                SelectSelectorConfig(options=_options(rigs), mode=SelectSelectorMode.DROPDOWN)
-            ),
-            probatio.Optional(CONF_THINKING): SelectSelector(
-                SelectSelectorConfig(
-                    options=list(Thinking),
-                    mode=SelectSelectorMode.DROPDOWN,
-                    translation_key=CONF_THINKING,
-                )
-            ),
+            probatio.Optional(CONF_RIG): rig_selector(rigs),
+            probatio.Optional(CONF_THINKING): THINKING_SELECTOR,
             probatio.Optional(CONF_CONSTRAIN): BooleanSelector(),
         }
+    )
+
+
+def rig_selector(rigs: Mapping[str, str]) -> SelectSelector:
+    """Return the choice of one rig; `rigs` are names by id."""
+    return SelectSelector(
+        SelectSelectorConfig(options=_options(rigs), mode=SelectSelectorMode.DROPDOWN)
     )
 
 

@@ -27,6 +27,7 @@ from .coordinator import RigCoordinator
 from .errors import error
 from .house import House
 from .rig_choice import Offer, ranked
+from .wire.messages import Model
 from .wire.values import Activity, Favor
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,10 +67,21 @@ def prompt_id(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()
 
 
-def candidates(house: House, rig_id: str | None = None, prompt: str = "") -> list[Candidate]:
+@dataclass(frozen=True)
+class Artist:
+    """A rig with a model that draws."""
+
+    endpoint: Endpoint
+    model: str
+
+
+def candidates(
+    house: House, rig_id: str | None = None, prompt: str = "", *, sees: bool = False
+) -> list[Candidate]:
     """Return the rigs that can answer, or are about to, in the order in which to ask them.
 
-    `rig_id` fixes the rig; `prompt` is what `prompt_id` says of the question.
+    `rig_id` fixes the rig; `prompt` is what `prompt_id` says of the question; `sees` asks for a
+    model that sees images.
     """
     found = {
         coordinator.rig_id: (coordinator, offer, endpoint)
@@ -77,6 +89,7 @@ def candidates(house: House, rig_id: str | None = None, prompt: str = "") -> lis
         if rig_id in (None, coordinator.rig_id)
         if (endpoint := endpoint_of(coordinator)) is not None
         if (offer := _offer(coordinator)) is not None
+        if not sees or _model(coordinator, sees=True)
     }
     offers = [offer for _, offer, _ in found.values()]
     listed: list[Candidate] = []
@@ -87,7 +100,7 @@ def candidates(house: House, rig_id: str | None = None, prompt: str = "") -> lis
                 rig=coordinator,
                 boot_id=offer.boot_id,
                 endpoint=endpoint,
-                model=_model(coordinator),
+                model=_model(coordinator, sees=sees),
                 wait_s=choice.wait_s,
                 reason=choice.reason,
             )
@@ -103,19 +116,39 @@ def endpoint_of(coordinator: RigCoordinator) -> Endpoint | None:
     return Endpoint(coordinator.name, url, coordinator.key, coordinator.pin)
 
 
+def artists(house: House, rig_id: str | None = None) -> list[Artist]:
+    """Return the rigs that can draw, those that do not hash first; `rig_id` fixes the rig."""
+    found: list[tuple[bool, str, Artist]] = []
+    for coordinator in house.rigs.values():
+        rig, endpoint = coordinator.data, endpoint_of(coordinator)
+        model = next((model.id for model in _models(coordinator) if model.draws), None)
+        if rig_id not in (None, coordinator.rig_id) or endpoint is None or model is None:
+            continue
+        if rig.live is not None and not rig.live.stopped:
+            hashing = rig.live.activity == Activity.HASHING
+            found.append((hashing, coordinator.rig_id, Artist(endpoint, model)))
+    return [artist for _, _, artist in sorted(found, key=lambda one: one[:2])]
+
+
 async def stream_chat(
-    house: House, request: dict[str, Any], *, priority: str, rig_id: str | None = None
+    house: House,
+    request: dict[str, Any],
+    *,
+    priority: str,
+    rig_id: str | None = None,
+    sees: bool = False,
 ) -> AsyncGenerator[dict[str, Any]]:
     """Yield the chunks of the answer to an OpenAI chat completion `request`.
 
-    `priority` is voice, task or batch; `rig_id` allows this rig only. The model is the rig's own.
+    `priority` is voice, task or batch; `rig_id` allows this rig only; `sees` asks for a model that
+    sees images. The model is the rig's own.
     Raises HomeAssistantError, translated: AnswerError where a rig was asked; if several were, that
     of the first.
     """
     prompt = prompt_id(request)
-    order = candidates(house, rig_id, prompt)
+    order = candidates(house, rig_id, prompt, sees=sees)
     if not order:
-        raise nobody(house, rig_id)
+        raise error("no_rig_sees") if candidates(house, rig_id) else nobody(house, rig_id)
     failure: AnswerError | None = None
     for candidate in order:
         _LOGGER.debug("%s is asked: %s", candidate.rig.name, candidate.reason)
@@ -183,13 +216,21 @@ def _offer(coordinator: RigCoordinator) -> Offer | None:
     )
 
 
-def _model(coordinator: RigCoordinator) -> str:
-    """Return the model that the rig has loaded, or its first."""
+def _models(coordinator: RigCoordinator) -> list[Model]:
+    inventory = coordinator.data.inventory
+    return [model for runner in (inventory.runners if inventory else ()) for model in runner.models]
+
+
+def _model(coordinator: RigCoordinator, *, sees: bool) -> str:
+    """Return the model that the rig has loaded, or its first; empty if none of them sees."""
     rig = coordinator.data
-    runners = rig.inventory.runners if rig.inventory else ()
-    models = [model.id for runner in runners for model in runner.models]
+    models = [model for model in _models(coordinator) if not model.draws]
+    if sees:
+        models = [model for model in models if model.sees]
     loaded = rig.live.inference.model if rig.live and rig.live.inference else None
-    return loaded or next(iter(models), "")
+    if loaded and (not sees or loaded in [model.id for model in models]):
+        return loaded
+    return next((model.id for model in models), "")
 
 
 def nobody(house: House, rig_id: str | None) -> HomeAssistantError:

@@ -90,15 +90,24 @@ def split(text: str, variants: Iterable[str] = (), extra: str | None = None) -> 
 
 
 async def async_read(
-    hass: HomeAssistant, chat_log: ChatLog, context: llm.LLMContext, api_ids: list[str]
+    hass: HomeAssistant,
+    chat_log: ChatLog,
+    context: llm.LLMContext | None = None,
+    api_ids: list[str] | None = None,
 ) -> Prompt:
-    """Return the prompt that Home Assistant wrote into `chat_log` for `context`."""
+    """Return the prompt that Home Assistant wrote into `chat_log`.
+
+    With the `context` and the APIs that it was written for, what is true of this place only is
+    told apart from what is shared with all others.
+    """
     system = chat_log.content[0]
     assert isinstance(system, SystemContent)
     here = chat_log.llm_api
     if here is None:
         return split(system.content, extra=chat_log.extra_system_prompt)
-    instances = [here, *await _async_elsewhere(hass, context, api_ids)]
+    instances = [here]
+    if context is not None and api_ids:
+        instances += await _async_elsewhere(hass, context, api_ids)
     specs: dict[str, Json] = {}
     named: dict[str, frozenset[str]] = {}
     for instance in instances:

@@ -8,10 +8,12 @@ wait is asked again, not to think; the rig has the prompt in its cache by then.
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Final
 
 from homeassistant.components.conversation import (
@@ -59,10 +61,14 @@ class Manner:
 
 @dataclass
 class Conversation:
-    """What is kept of a conversation between its turns: its prompt, how many turns are left out."""
+    """What is kept of a conversation between its turns.
+
+    Its prompt, how many turns are left out, the attached images as data URLs.
+    """
 
     prompt: Prompt
     skip: int = 0
+    images: Mapping[Path, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Turn:
@@ -115,7 +121,11 @@ class Turn:
         prompt = self._conversation.prompt
         reader = Reader(_allowed(prompt, manner)) if _in_form(prompt, manner) else None
         chunks = stream_chat(
-            self._house, self._request(), priority=manner.priority, rig_id=manner.rig_id
+            self._house,
+            self._request(),
+            priority=manner.priority,
+            rig_id=manner.rig_id,
+            sees=bool(self._conversation.images),
         )
         async with aclosing(chunks):
             said = deltas(chunks, prompt, reader)
@@ -132,8 +142,8 @@ class Turn:
         return request(prompt, self._manner, self._messages(self._conversation.skip))
 
     def _messages(self, skip: int) -> list[Json]:
-        zone = dt_util.get_default_time_zone()
-        return messages(self._chat_log.content, self._conversation.prompt, zone, skip)
+        zone, known = dt_util.get_default_time_zone(), self._conversation
+        return messages(self._chat_log.content, known.prompt, zone, skip, known.images)
 
     def _shorten(self, length: Length) -> bool:
         """Leave out the oldest turns; return whether there were any to leave out."""

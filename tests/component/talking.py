@@ -27,7 +27,9 @@ from custom_components.hashcenter.wire.messages import (
     Endpoint,
     InferenceState,
     Inventory,
+    Model,
     RigState,
+    Runner,
 )
 
 KEY = "the-key"
@@ -73,6 +75,13 @@ def agent_subentry(**data: Any) -> ConfigSubentryData:
     )
 
 
+def task_subentry(**data: Any) -> ConfigSubentryData:
+    """Return an entity for AI Tasks."""
+    return ConfigSubentryData(
+        subentry_type="ai_task_data", title="Hashcenter AI Task", unique_id=None, data=data
+    )
+
+
 async def set_up(hass: HomeAssistant, *subentries: ConfigSubentryData, agents: int = 1) -> Voice:
     """Set up a house with these subentries, and a lamp that Assist may control."""
     for component in ("homeassistant", "conversation", "intent", "light"):
@@ -102,6 +111,7 @@ async def rig_says(
     tick: float = 1.0,
     stopped: bool = False,
     inference: InferenceState | None = None,
+    models: tuple[Model, ...] = (),
 ) -> None:
     """Have a rig's inventory and heartbeat heard."""
     inventory = Inventory(
@@ -111,6 +121,7 @@ async def rig_says(
         version="0.1.0",
         name=rig,
         endpoint=Endpoint(url=url),
+        runners=(Runner(name="runner", plugin="llama_server", models=models),) if models else (),
     )
     state = RigState(
         boot_id="boot",

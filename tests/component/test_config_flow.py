@@ -89,7 +89,11 @@ async def test_the_first_discovered_rig_makes_the_house_with_an_agent(
     assert entry.unique_id == DOMAIN
     assert entry.state is ConfigEntryState.LOADED
     assert rigs_of(entry) == {"Attic": {"rig": ATTIC, "key": KEY, "host": URL}}
-    assert {one.subentry_type for one in entry.subentries.values()} == {"rig", "conversation"}
+    assert {one.subentry_type for one in entry.subentries.values()} == {
+        "rig",
+        "conversation",
+        "ai_task_data",
+    }
 
 
 @pytest.mark.usefixtures("mqtt_mock")

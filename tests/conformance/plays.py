@@ -6,6 +6,7 @@ run a tool twice or speak what is not for the ear.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -45,6 +46,18 @@ def thinks(thought: str, text: str) -> Play:
     """Return an answer that thinks in its own field first."""
     thinking = [chunk({"reasoning_content": f"{word} "}) for word in thought.split()]
     return stream(*thinking, *_words(text), chunk({}, "stop"), DONE)
+
+
+def chooses(**likely: float) -> Play:
+    """Return an answer of one token, with how likely each token was to be it."""
+    top = [
+        {"token": token, "logprob": math.log(share), "bytes": None}
+        for token, share in sorted(likely.items(), key=lambda one: -one[1])
+    ]
+    step = chunk({"content": top[0]["token"]})
+    said = json.loads(step.data.removeprefix(b"data: "))
+    said["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+    return stream(Send(b"data: " + json.dumps(said).encode() + b"\n\n"), chunk({}, "length"), DONE)
 
 
 def calls(*tools: Tool, text: str = "") -> Play:
