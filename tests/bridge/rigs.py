@@ -112,6 +112,7 @@ class Hasher:
     """A miner that somebody else started; `said` is what it was told. `stubborn` ignores that."""
 
     child: ChildSpec | None = None
+    can_pause = True
 
     def __init__(self, name: str = "miner", gpus: tuple[str, ...] = ("GPU-0",)) -> None:
         self.name = name

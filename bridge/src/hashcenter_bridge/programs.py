@@ -145,6 +145,7 @@ class MinerProgram:
             pool_connected=self.pool_connected,
             hash_rate_hs=reading.hash_rate_hs if reading else None,
             why=self.child.why if self.child and self.child.why else self.why,
+            pauses=self.miner.can_pause,
         )
 
     async def close(self) -> None:

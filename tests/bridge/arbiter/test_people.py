@@ -287,3 +287,13 @@ def test_between_answer_and_resume_the_limit_waits_at_the_miners_share() -> None
     done = replace(paused, tickets=())
     assert told.step(done, 2.0).devices["gpu0"].limit_w == 300.0
     assert told.step(done, 5.0).devices["gpu0"].limit_w == 300.0
+
+
+def test_a_miner_that_cannot_pause_is_stopped_for_a_question_and_started_after_it() -> None:
+    seen = answering_rig(ticket(), miners=(miner(pauses=False),))
+    told = Told(leased(350.0))
+    assert told.step(seen, 1.0).miners["miner"].running is Running.STOPPED
+    gone = replace(seen, miners=(miner(pauses=False, running=Running.STOPPED),))
+    assert told.step(gone, 2.0).tickets[1].runner == "runner"
+    quiet = replace(gone, tickets=())
+    assert told.step(quiet, 60.0).miners["miner"].running is Running.ACTIVE

@@ -119,7 +119,8 @@ def _miner(
     why = next((barred[uid] for uid in miner.devices if barred.get(uid) is not None), None)
     if why is not None:
         return ProgramWanted(halted, why)
-    kept = miner.running in (Running.ACTIVE, Running.PAUSED) or not miner.owned
+    runs = miner.running in (Running.ACTIVE, Running.PAUSED)
+    kept = (runs and miner.pauses) or not miner.owned
     paused = Running.PAUSED if kept else Running.STOPPED
     if miner.name in yielding:
         return ProgramWanted(paused, "a question is being answered")

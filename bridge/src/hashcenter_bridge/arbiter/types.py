@@ -65,7 +65,10 @@ class DeviceSeen:
 
 @dataclass(frozen=True)
 class MinerSeen:
-    """A mining program; `devices` are what it hashes on, `owned` if the bridge may start it."""
+    """A mining program; `devices` are what it hashes on, `owned` if the bridge may start it.
+
+    One that does not pause (`pauses`) is stopped wherever another would be paused.
+    """
 
     name: str
     devices: tuple[str, ...]
@@ -74,6 +77,7 @@ class MinerSeen:
     pool_connected: bool | None = None
     hash_rate_hs: float | None = None
     why: str = ""
+    pauses: bool = True
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class Miner(Protocol):
     name: str
     gpus: tuple[str, ...]
     child: ChildSpec | None
+    #: One that cannot pause is stopped instead, which takes longer and gives its memory back.
+    can_pause: bool
 
     async def read(self) -> MinerReading:
         """Return what it says of itself now."""

@@ -8,9 +8,6 @@ summary. Source: xmrig's doc/API.md and doc/api/2/summary.json.
 
 import json
 import secrets
-import shutil
-import socket
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,11 +18,9 @@ from ..child import ChildSpec
 from ..errors import MinerFault
 from ..plugin import PluginContext, ProgramConfig
 from . import MinerReading
+from .local import beside_us, free_port, read_all
 
 _ANSWER_WITHIN_S = 3.0
-_MAX_ANSWER_BYTES = 256 * 1024
-#: Below the ports that Linux hands out by itself, so that no outgoing connection takes ours.
-_PORTS = range(20_000, 30_000)
 _HASH_RATE_10_S = 0
 
 
@@ -73,6 +68,8 @@ class Summary(_Vendor):
 class Plugin:
     """One miner with xmrig's HTTP API."""
 
+    can_pause = True
+
     class Config(ProgramConfig):
         """The owner's `[[miner]]` block.
 
@@ -101,9 +98,9 @@ class Plugin:
         self._token_file = config.token_file
         self._token: str | None = None
         self._session: aiohttp.ClientSession | None = None
-        command = _beside_us(config.command)
+        command = beside_us(config.command)
         if config.url is None:
-            port, self._token = _free_port(), secrets.token_urlsafe(24)
+            port, self._token = free_port(), secrets.token_urlsafe(24)
             self._url = f"http://127.0.0.1:{port}"
             command = (*command, *_api_options(port, self._token))
         else:
@@ -157,7 +154,7 @@ class Plugin:
             async with self._session.request(
                 verb, self._url + path, json=body, headers=headers, allow_redirects=False
             ) as answer:
-                status, text = answer.status, await _read_all(answer)
+                status, text = answer.status, await read_all(answer)
         except TimeoutError:
             raise MinerFault(
                 "miner_unreachable",
@@ -202,14 +199,6 @@ class Plugin:
             ) from None
 
 
-def _beside_us(command: tuple[str, ...]) -> tuple[str, ...]:
-    """Find a program that was installed with the bridge, though a service's PATH may lack it."""
-    if command and shutil.which(command[0]) is None:
-        neighbor = Path(sys.executable).parent / command[0]
-        return (str(neighbor), *command[1:]) if neighbor.is_file() else command
-    return command
-
-
 def _api_options(port: int, token: str) -> tuple[str, ...]:
     """Return what makes xmrig serve its API to us alone."""
     return (
@@ -218,27 +207,3 @@ def _api_options(port: int, token: str) -> tuple[str, ...]:
         f"--http-access-token={token}",
         "--http-no-restricted",
     )
-
-
-def _free_port() -> int:
-    """Return a loopback port that nobody listens on. Raises MinerFault when there is none."""
-    for _ in range(100):
-        port = secrets.choice(_PORTS)
-        try:
-            with socket.create_server(("127.0.0.1", port)):
-                return port
-        except OSError:
-            continue
-    raise MinerFault(
-        "miner_unreachable", "no free port for the miner's API between 20000 and 30000"
-    )
-
-
-async def _read_all(answer: aiohttp.ClientResponse) -> bytes:
-    """Read an answer that is not too long. Raises ValueError."""
-    text = await answer.content.read(_MAX_ANSWER_BYTES + 1)
-    while not answer.content.at_eof() and len(text) <= _MAX_ANSWER_BYTES:
-        text += await answer.content.read(_MAX_ANSWER_BYTES + 1 - len(text))
-    if len(text) > _MAX_ANSWER_BYTES:
-        raise ValueError(f"its answer is longer than {_MAX_ANSWER_BYTES} bytes")
-    return text
