@@ -42,15 +42,11 @@ def heater_key(stored: str) -> HeaterKey:
 
 @dataclass(frozen=True)
 class QuietPlan:
-    """Every day from `start` to `end` (HH:MM:SS, over midnight if later), at most these watts.
-
-    `fan_percent` bounds the fans of those heaters that let their fans be set.
-    """
+    """Every day from `start` to `end` (HH:MM:SS, over midnight if later), at most these watts."""
 
     start: str
     end: str
     max_w: float
-    fan_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ class RoomPlan:
                 preset: float(data.get(f"{preset}_c", usual))
                 for preset, usual in DEFAULT_PRESETS_C.items()
             },
-            quiet=QuietPlan(**quiet) if quiet else None,
+            quiet=QuietPlan(**_known(QuietPlan, quiet)) if quiet else None,
             **_given(data, *_ROOM_FIELDS),
         )
 
@@ -224,7 +220,7 @@ class HousePlan:
         )
 
 
-def _known(plan: type[MoneyPlan | TiltPlan], data: Mapping[str, Any]) -> dict[str, Any]:
+def _known(plan: type[QuietPlan | MoneyPlan | TiltPlan], data: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the values that this version knows; a later one may have written more."""
     return _given(data, *(one.name for one in fields(plan)))
 

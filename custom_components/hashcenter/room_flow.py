@@ -160,7 +160,6 @@ def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schem
                     probatio.Optional("start"): TimeSelector(),
                     probatio.Optional("end"): TimeSelector(),
                     probatio.Optional("max_w"): number("W", least=0, most=100_000),
-                    probatio.Optional("fan_percent"): number("%", least=0, most=100),
                 }
             ),
             probatio.Required("more"): folded(

@@ -129,7 +129,7 @@ async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
             "backup": "climate.furnace",
         },
         limits={"frost_c": 8, "high_c": 27, "ceiling_c": 25},
-        quiet={"start": "22:00", "end": "07:00:00", "max_w": 300, "fan_percent": 40},
+        quiet={"start": "22:00", "end": "07:00:00", "max_w": 300},
         more={"child": True, "heat_loss_w_per_k": 90},
     )
     plan = plan_of(entry)
@@ -147,7 +147,7 @@ async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
         frost_c=8,
         high_c=27,
         ceiling_c=25,
-        quiet=QuietPlan("22:00:00", "07:00:00", 300, 40),
+        quiet=QuietPlan("22:00:00", "07:00:00", 300),
         child=True,
         heat_loss_w_per_k=90,
     )

@@ -98,6 +98,13 @@ async function house(look) {
   await shot(page, "assist", look);
   await open(page, "/config/integrations/integration/hashcenter");
   await shot(page, "integration", look);
+  for (const [part, field] of [["room", "Thermometer"], ["circuit", "Volts"]]) {
+    await open(page, "/config/integrations/integration/hashcenter", 2000);
+    await page.getByRole("button", { name: `Add ${part}` }).click();
+    await page.getByText(field).first().waitFor({ timeout: 30_000 });
+    await page.waitForTimeout(1500);
+    await shot(page, part, look);
+  }
   await open(page, "/energy", 3000);
   await shot(page, "energy", look);
   await page.context().close();
