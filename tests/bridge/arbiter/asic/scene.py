@@ -232,4 +232,6 @@ class Scene:
 def scene(can: Capabilities = WATTS, *, hashes: bool = True, **more: Any) -> Scene:
     """Return a machine with these capabilities."""
     owner = {"allow_control": True, **more.pop("rules", {})}
-    return Scene(Machine(can, hashes=hashes, **more), AsicRules(**owner))
+    made = Scene(Machine(can, hashes=hashes, **more), AsicRules(**owner))
+    made.look()
+    return made

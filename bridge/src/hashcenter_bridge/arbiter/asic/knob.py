@@ -7,6 +7,7 @@ watts is learned for each part of the knob's range and used from then on.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -42,19 +43,19 @@ class Knob:
             return self.can.idle_w
         return _IDLE_SHARE * self.nominal_w
 
-    @property
+    @cached_property
     def nominal_w(self) -> float:
         """What it draws at work with no knob touched, by its maker's word."""
         if self.can.nominal_w is not None:
             return self.can.nominal_w
         return max((self._nominal(one) for one in self._ends()), default=0.0)
 
-    @property
+    @cached_property
     def min_w(self) -> float:
         """Watts of its lowest place."""
         return min((self.watts(one) for one in self._ends()), default=self._plain_w)
 
-    @property
+    @cached_property
     def max_w(self) -> float:
         """Watts of its highest place."""
         return max((self.watts(one) for one in self._ends()), default=self._plain_w)
