@@ -28,7 +28,7 @@ from homeassistant.util.unit_conversion import TemperatureConverter
 from .calm import Calm, Damper
 from .control.seen import HvacMode
 from .control.wishes import Preset, RoomWish, changed
-from .errors import mistake
+from .errors import RaisedByVoice
 from .house import HashcenterConfigEntry, House
 from .part_entity import RoomEntity
 from .plan import RoomPlan
@@ -192,7 +192,7 @@ class RoomClimate(RoomEntity, ClimateEntity):
         preset: Preset | None = None,
         target_c: float | None = None,
     ) -> None:
-        """Change what people want of the room; raises ServiceValidationError by a child's voice."""
+        """Change what people want of the room; raises RaisedByVoice in a child's room."""
         heating, room = self.coordinator.heating, self.room
         if room.child and is_by_voice():
             before = heating.wish(room.id)
@@ -206,5 +206,5 @@ class RoomClimate(RoomEntity, ClimateEntity):
                 target_c=target_c,
             )
             if is_warmer(before, after):
-                raise mistake("raised_by_voice", room=room.name)
+                raise RaisedByVoice(room.name)
         await heating.async_set_room(room.id, mode=mode, preset=preset, target_c=target_c)

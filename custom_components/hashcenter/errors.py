@@ -1,6 +1,7 @@
 """What can go wrong between the house and a rig, as errors that people read in their language."""
 
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.intent import IntentHandleError
 
 from .const import DOMAIN
 
@@ -47,6 +48,24 @@ def error(key: str, **placeholders: str) -> HomeAssistantError:
     return HomeAssistantError(
         translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
     )
+
+
+class RaisedByVoice(ServiceValidationError, IntentHandleError):
+    """A voice asked for more heat in a child's room.
+
+    As an intent's error its sentence reaches the language model that asked; as any other it would
+    be told of an unexpected error, with a traceback in the log.
+    """
+
+    def __init__(self, room: str) -> None:
+        """Name the room."""
+        HomeAssistantError.__init__(
+            self,
+            translation_domain=DOMAIN,
+            translation_key="raised_by_voice",
+            translation_placeholders={"room": room},
+        )
+        self.response_key = None
 
 
 def mistake(key: str, **placeholders: str) -> ServiceValidationError:

@@ -1,7 +1,7 @@
-"""Satoshis of the day, estimated: the miners' hash rate at a hash value that is in satoshis.
+"""What a hash value in satoshis tells: those of the day, or a solo miner's odds.
 
-What a pool really pays is not known here. Without such a hash value, or for solo miners, who earn
-nothing on most days, there is no such sensor.
+Both are estimates from the miners' hash rate; what a pool really pays is not known here. Who mines
+solo earns nothing on most days, so no satoshis are counted, but the wait for a block is shown.
 """
 
 import time
@@ -10,9 +10,11 @@ from typing import Final, override
 
 from homeassistant.components.sensor import (
     DOMAIN as SENSOR_DOMAIN,
+    SensorDeviceClass,
     SensorEntity,
     SensorStateClass,
 )
+from homeassistant.const import UnitOfTime
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -24,13 +26,14 @@ from homeassistant.helpers.restore_state import (
 )
 from homeassistant.util import dt as dt_util
 
+from .calm import Calm
 from .calm_sensor import CalmSensor
 from .const import DOMAIN
 from .entity import HouseEntity, unique_id
 from .house import House
 from .money_sensors import DAILY
 from .reading import Readings
-from .sensor_kinds import SensorDescription, Value
+from .sensor_kinds import SensorDescription, Value, measured
 from .today import Flow
 from .worth import hash_rate_ths
 
@@ -42,26 +45,31 @@ SATS_TODAY: Final = SensorDescription(
     calm=DAILY,
     value_fn=lambda amount: amount,
 )
+SOLO_ODDS: Final = measured(
+    "solo_days_per_block", UnitOfTime.DAYS, SensorDeviceClass.DURATION, calm=Calm(share=0.1)
+)
+#: The subsidy until the halving of 2028; the fees of a block, a percent or so, are left out.
+BLOCK_SATS: Final = 312_500_000.0
 
 
 @callback
 def sats_sensors(house: House, add: AddConfigEntryEntitiesCallback) -> list[SensorEntity]:
     """Return the sensor if there is one yet; else it comes once the hash value is in satoshis."""
     hass, entry, money = house.hass, house.config_entry, house.plan.money
-    entity_id = money.hash_value_entity
-    if entity_id is None or money.solo:
+    if (entity_id := money.hash_value_entity) is None:
         return []
+    one, key = (SoloOdds, SOLO_ODDS.key) if money.solo else (SatsToday, SATS_TODAY.key)
     known = er.async_get(hass).async_get_entity_id(
-        SENSOR_DOMAIN, DOMAIN, unique_id(entry.entry_id, SATS_TODAY.key)
+        SENSOR_DOMAIN, DOMAIN, unique_id(entry.entry_id, key)
     )
     if known or hash_value(hass, entity_id) is not None:
-        return [SatsToday(house, entity_id)]
+        return [one(house, entity_id)]
 
     @callback
     def heard(_: Event[EventStateChangedData]) -> None:
         if undo and hash_value(hass, entity_id) is not None:
             undo.pop()()
-            add([SatsToday(house, entity_id)])
+            add([one(house, entity_id)])
 
     @callback
     def stop() -> None:
@@ -78,15 +86,42 @@ def hash_value(hass: HomeAssistant, entity_id: str) -> float | None:
     return Readings(hass, time.time()).sats_per_th_day(entity_id)
 
 
-class SatsToday(CalmSensor[House], HouseEntity, RestoreEntity):
+class _ByHashValue(CalmSensor[House], HouseEntity):
+    """A sensor of what the miners' hash rate brings at the hash value of an entity."""
+
+    def __init__(self, house: House, entity_id: str, description: SensorDescription) -> None:
+        """Belong to the house and follow the hash value of `entity_id`."""
+        super().__init__(house, description)
+        self._hash_value = entity_id
+
+    def per_day(self) -> float | None:
+        """Return the satoshis that a day at the present rate brings on average, None if unknown."""
+        value = hash_value(self.hass, self._hash_value)
+        rate_ths = hash_rate_ths(rig.data for rig in self.coordinator.rigs.values())
+        return None if value is None or rate_ths is None else value * rate_ths
+
+
+class SoloOdds(_ByHashValue):
+    """How many days a solo miner waits for a block on average; unknown while nothing hashes."""
+
+    def __init__(self, house: House, entity_id: str) -> None:
+        """Belong to the house and follow the hash value of `entity_id`."""
+        super().__init__(house, entity_id, SOLO_ODDS)
+
+    @override
+    def read(self) -> Value:
+        per_day = self.per_day()
+        return BLOCK_SATS / per_day if per_day else None
+
+
+class SatsToday(_ByHashValue, RestoreEntity):
     """The satoshis that today's hashing should bring on average."""
 
     _flow = Flow()
 
     def __init__(self, house: House, entity_id: str) -> None:
         """Belong to the house and follow the hash value of `entity_id`."""
-        super().__init__(house, SATS_TODAY)
-        self._hash_value = entity_id
+        super().__init__(house, entity_id, SATS_TODAY)
 
     @property
     @override
@@ -108,10 +143,7 @@ class SatsToday(CalmSensor[House], HouseEntity, RestoreEntity):
 
     @override
     def read(self) -> Value:
-        value = hash_value(self.hass, self._hash_value)
-        rate_ths = hash_rate_ths(rig.data for rig in self.coordinator.rigs.values())
-        per_day = None if value is None or rate_ths is None else value * rate_ths
         day = dt_util.now().date().isoformat()
-        self._flow = self._flow.add(per_day, day, time.monotonic())
+        self._flow = self._flow.add(self.per_day(), day, time.monotonic())
         known = self._flow.at is not None or self._flow.amount > 0
         return self._flow.amount if known else None

@@ -31,6 +31,8 @@ from homeassistant.const import (
 from homeassistant.core import Context, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import area_registry as ar, entity_registry as er
+from homeassistant.helpers.chat_session import async_get_chat_session
+from homeassistant.helpers.llm import LLMContext, ToolInput, async_get_api
 from homeassistant.setup import async_setup_component
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -313,3 +315,28 @@ async def test_a_script_that_waits_is_still_a_voice_and_an_hour_later_it_is_not(
     finally:
         current_chat_log.reset(token)
     assert not is_by_voice()
+
+
+async def test_a_models_tool_raises_a_childs_room_no_more_than_a_sentence(
+    hass: HomeAssistant,
+) -> None:
+    await voiced(hass, child=True)
+
+    async def call_tool(temperature: float) -> None:
+        tool = ToolInput(
+            "climate__HassClimateSetTemperature",
+            {"name": "Living room", "temperature": temperature},
+        )
+        context = LLMContext("test", Context(), "en", "conversation", None)
+        with (
+            async_get_chat_session(hass, context=Context()) as session,
+            conversation.async_get_chat_log(hass, session),
+        ):
+            api = await async_get_api(hass, "assist", context)
+            await api.async_call_tool(tool)
+
+    with pytest.raises(ServiceValidationError, match="by hand only"):
+        await call_tool(22.0)
+    assert shown(hass, ATTR_TEMPERATURE) == ["heat", 21.0]
+    await call_tool(19.0)
+    assert shown(hass, ATTR_TEMPERATURE) == ["heat", 19.0]

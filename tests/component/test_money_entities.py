@@ -38,6 +38,7 @@ COST = "sensor.hashcenter_cost_today"
 HEAT = "sensor.hashcenter_heat_today"
 EARNED = "sensor.hashcenter_earned_today_estimated"
 SATS = "sensor.hashcenter_satoshis_today_estimated"
+ODDS = "sensor.hashcenter_days_per_block_solo_on_average"
 PRICE = "sensor.price"
 
 
@@ -245,10 +246,18 @@ async def test_no_satoshis_for_solo_miners_nor_for_a_hash_value_in_money(
     assert SATS in entity_ids(hass, "sensor"), "it comes once the unit is known"
 
 
-async def test_a_solo_miner_has_no_satoshis(hass: HomeAssistant) -> None:
+async def test_a_solo_miner_sees_its_odds_and_counts_nothing(hass: HomeAssistant) -> None:
     say_hash_value(hass, 50.0)
-    await hashing_cellar(hass, solo=True)
+    rig = await hashing_cellar(hass, solo=True)
     assert SATS not in entity_ids(hass, "sensor")
+    rig.beat()
+    await hass.async_block_till_done()
+    # 100 TH/s bring 5,000 sat a day on average, a block 312,500,000.
+    assert figures(hass, ODDS) == [62_500.0]
+    rig.say_device(ASIC, activity=Activity.OFF, hash_rate_mhs=None)
+    rig.beat()
+    await hass.async_block_till_done()
+    assert states(hass, ODDS) == ["unknown"]
 
 
 async def test_satoshis_survive_a_restart(

@@ -85,7 +85,12 @@ async def test_every_entity_has_a_name_and_every_state_of_an_enum_too(hass: Home
     await hass.async_block_till_done()
     used: set[tuple[str, str]] = set()
     registry = er.async_get(hass)
-    for one in er.async_entries_for_config_entry(registry, entry.entry_id):
+    found = er.async_entries_for_config_entry(registry, entry.entry_id)
+    solo = {**MONEY, "hash_value_entity": HASH_VALUE, "solo": True}
+    hass.config_entries.async_update_entry(entry, options={"money": solo})
+    await hass.async_block_till_done()
+    found += er.async_entries_for_config_entry(registry, entry.entry_id)
+    for one in found:
         if one.domain in ("ai_task", "conversation"):
             continue
         assert one.translation_key
