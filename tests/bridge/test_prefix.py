@@ -134,8 +134,7 @@ async def test_a_renamed_lamp_is_read_in_the_background(tmp_path: Path, small_mo
         async with house.client.post("/hashcenter/warm", json=body) as response:
             assert response.status == 200
         assert not house.api.warmth.active
-        prompts_before = dict(house.keeper._prompts)
-        await house.until(lambda: len(house.keeper._prompts) > len(prompts_before))
+        await house.until(lambda: len(house.keeper._prompts) == 2)
         house.keeper._spoken_at -= prompts.PAUSE_S
         await house.until(lambda: house.keeper.warm)
         total, cached = await house.ask("Turn on the moon lamp.", renamed)

@@ -84,7 +84,7 @@ class PromptKeeper:
         self._spoken_at = self._clock()
         if slot == VOICE_SLOT:
             self._held = None
-        self._note(self._learn(fields, held=slot == VOICE_SLOT))
+        self._note(self._learn(fields, self._clock(), held=slot == VOICE_SLOT))
 
     def disturbed(self) -> None:
         """Note that something else was answered in the voice slot."""
@@ -93,7 +93,7 @@ class PromptKeeper:
     def expect(self, fields: Mapping[str, Any] | None) -> None:
         """Note that a question is about to come, with these messages and tools if known."""
         if fields is not None:
-            self._note(self._learn(fields, held=False))
+            self._note(self._learn(fields, self._clock(), held=False))
 
     def step(self, *, active: bool, busy: bool, urgent: bool) -> None:
         """Do the next thing there is to do, or let go of it because somebody speaks."""
@@ -130,8 +130,8 @@ class PromptKeeper:
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
-    async def _learn(self, fields: Mapping[str, Any], *, held: bool) -> None:
-        """Find what the prompt of `fields` begins with and take it as the last used."""
+    async def _learn(self, fields: Mapping[str, Any], used_at: float, *, held: bool) -> None:
+        """Find what the prompt of `fields` begins with, and note that it was used."""
         try:
             tokens = await self._prefix(fields)
         except (OSError, SlotError) as err:
@@ -141,7 +141,7 @@ class PromptKeeper:
             return
         key = key_of(self._identity or "", tokens)
         before = set(self._prompts)
-        self._prompts = used(self._prompts, key, tokens, self._clock())
+        self._prompts = used(self._prompts, key, tokens, used_at)
         for gone in before - set(self._prompts):
             await asyncio.to_thread(self._files.remove, gone)
         if self._prompts[key].saved:

@@ -10,7 +10,7 @@ has it saved once it has stayed the same for a while:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -93,11 +93,9 @@ def next_job(prompts: Mapping[str, Prompt], scene: Scene, now: float) -> Job | N
 
 
 def used(prompts: Mapping[str, Prompt], key: str, tokens: Tokens, now: float) -> dict[str, Prompt]:
-    """Return the prompts with this one as the last used; the longest unused ones go."""
-    known = prompts.get(key)
-    first_at = known.first_at if known else now
-    saved = known is not None and known.saved
-    grown = {**prompts, key: Prompt(key, tokens, first_at, now, saved)}
+    """Return the prompts with this one as used at `now`; the longest unused ones go."""
+    known = prompts.get(key) or Prompt(key, tokens, now, now)
+    grown = {**prompts, key: replace(known, used_at=max(now, known.used_at))}
     kept = sorted(grown.values(), key=lambda prompt: prompt.used_at, reverse=True)[:MOST]
     return {prompt.key: prompt for prompt in kept}
 
