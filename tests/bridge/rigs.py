@@ -150,6 +150,7 @@ class Answerer:
     """A runner that somebody else started and that is ready."""
 
     plugin = "test"
+    exclusive = False
     child: ChildSpec | None = None
 
     def __init__(
@@ -278,6 +279,12 @@ class Bench:
         """Make the first miner one that the bridge starts."""
         child = ChildRecorder(state)
         self.rig.miners[0].child = child  # type: ignore[assignment]
+        return child
+
+    def adopt_runner(self, state: ChildState = ChildState.STOPPED) -> ChildRecorder:
+        """Make the first runner one that the bridge starts."""
+        child = ChildRecorder(state)
+        self.rig.runners[0].child = child  # type: ignore[assignment]
         return child
 
     async def look(self) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hashcenter_bridge.child import ChildState
 from hashcenter_bridge.tickets import Priority, Ticket
 from tests.bridge.rigs import Answerer, Bench, Hasher
 
@@ -81,3 +82,33 @@ async def test_an_answer_that_said_nothing_is_recalled_for_voice_and_granted_aga
             assert task.waiting
         await bench.step()
         assert await task.granted() == "runner"
+
+
+async def test_a_model_that_fills_the_card_is_loaded_for_a_question_and_says_how_soon(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path)
+    bench.miners, bench.runners = [Hasher()], [Answerer()]
+    bench.runners[0].exclusive = True
+    await bench.start()
+    miner, model = bench.adopt_child(ChildState.READY), bench.adopt_runner()
+    bench.rig.runners[0]._load_s = 12.0
+    bench.rig.answers.first_token_s = 0.5
+    await bench.rig.miners[0]._read()
+    bench.ask(power_w=300.0)
+    await bench.steps(3)
+    inference = bench.line.last("state").inference
+    assert not inference.available
+    assert "loads when somebody asks" in inference.why
+    assert inference.stages.load_s == 12.0
+    assert inference.first_token_s == pytest.approx(12.5)
+    assert model.wanted == [False]
+    with bench.rig.tickets.hold(Priority.VOICE, "llama"):
+        await bench.step()
+        assert (miner.wanted[-1], model.wanted[-1]) == (False, False)
+        miner.state = ChildState.STOPPING
+        await bench.step()
+        assert model.wanted[-1] is False, "the miner is still in memory"
+        miner.state = ChildState.STOPPED
+        await bench.step()
+        assert model.wanted[-1] is True

@@ -167,7 +167,7 @@ async def test_a_miner_is_read_again_and_again(watch: Watch) -> None:
         (ChildState.STOPPED, Running.STOPPED),
         (ChildState.STARTING, Running.STARTING),
         (ChildState.READY, Running.ACTIVE),
-        (ChildState.STOPPING, Running.STOPPED),
+        (ChildState.STOPPING, Running.STOPPING),
         (ChildState.FAILED, Running.FAILED),
     ],
 )

@@ -17,7 +17,10 @@ def can_answer(rig: Rig) -> tuple[bool, str]:
     if not rig.runners:
         return False, "no runner is configured"
     shown = rig.runners[0]
-    loading = shown.running in (Running.STARTING, Running.STOPPED)
+    wanted = rig.wanted.runners.get(shown.runner.name) if rig.wanted else None
+    if shown.runner.exclusive and wanted and wanted.running is Running.STOPPED:
+        return False, wanted.reason
+    loading = shown.running in (Running.STARTING, Running.STOPPED, Running.STOPPING)
     return False, "the model is being loaded" if loading else shown.why
 
 
@@ -32,7 +35,7 @@ def inference(rig: Rig) -> InferenceState | None:
     shown = active[0] if active else rig.runners[0]
     available, why = can_answer(rig)
     # While it loads, the prediction says that waiting for it is worth while.
-    load_s = 0.0 if available or rig.state.stopped else shown.load_remaining_s()
+    load_s = 0.0 if available or rig.state.stopped else _load_s(shown)
     figures, totals = rig.answers, rig.answers.totals
     stages = None
     if load_s is not None and not rig.state.stopped:
@@ -66,6 +69,13 @@ def inference(rig: Rig) -> InferenceState | None:
         energy_given_up_kwh=round(totals.joules_given_up / 3.6e6, 4) if rig.miners else None,
         last_answer=figures.last,
     )
+
+
+def _load_s(program: RunnerProgram) -> float | None:
+    """Return how long it takes until a model answers that does not now; None if never."""
+    if program.runner.exclusive and program.running in (Running.STOPPED, Running.STOPPING):
+        return program.load_s
+    return program.load_remaining_s()
 
 
 def _active(rig: Rig) -> list[RunnerProgram]:

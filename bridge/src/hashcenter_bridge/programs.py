@@ -20,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 _READ_S = 5.0
 _READY_S = 5.0
 _CONNECTS_WITHIN_S = 20.0
+#: What a mining riser carries: one lane of PCIe 3.0.
+_SLOW_LINK_BYTES_PER_S = 0.8e9
 
 _CHILD: dict[ChildState, Running] = {
     ChildState.STOPPED: Running.STOPPED,
@@ -146,6 +148,7 @@ class MinerProgram:
             hash_rate_hs=reading.hash_rate_hs if reading else None,
             why=self.child.why if self.child and self.child.why else self.why,
             pauses=self.miner.can_pause,
+            leaving=self.child is not None and self.child.state is ChildState.STOPPING,
         )
 
     async def close(self) -> None:
@@ -210,6 +213,15 @@ class RunnerProgram:
             self._load_began = None
         self._tell()
 
+    @property
+    def load_s(self) -> float | None:
+        """How long it loads: as long as the last time, else by its size over a slow link."""
+        if self._load_s is not None:
+            return self._load_s
+        sizes = [model.size_bytes for model in self.runner.models]
+        known = [size for size in sizes if size is not None]
+        return sum(known) / _SLOW_LINK_BYTES_PER_S if known else None
+
     def load_remaining_s(self) -> float | None:
         """Return how much longer it loads, by its last load; None if that is unknown."""
         if self._load_began is None or self._load_s is None:
@@ -235,8 +247,6 @@ class RunnerProgram:
             if self._ready is None:
                 return Running.STARTING
             return Running.ACTIVE if self._ready else Running.FAILED
-        if self.child.state is ChildState.STOPPING:
-            return Running.STOPPED
         return _CHILD[self.child.state]
 
     @property
@@ -253,6 +263,8 @@ class RunnerProgram:
             slots=self.runner.slots,
             models=tuple(model.id for model in self.runner.models),
             why=self.why,
+            exclusive=self.runner.exclusive,
+            load_s=self.load_s,
         )
 
     async def close(self) -> None:

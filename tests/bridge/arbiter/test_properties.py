@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hashcenter_bridge.arbiter import leases
 from hashcenter_bridge.arbiter.allocate import behind_supply_w, shares, wall_w
 from hashcenter_bridge.arbiter.decide import decide
+from hashcenter_bridge.arbiter.people import shares_device
 from hashcenter_bridge.arbiter.types import (
     DeviceSeen,
     Lease,
@@ -60,6 +61,7 @@ def rigs(draw: st.DrawFn) -> Seen:
         RunnerSeen(
             f"r{n}", draw(some_cards), draw(running), draw(st.integers(1, 3)),
             draw(st.sampled_from([(), ("llama",), ("qwen",)])), draw(st.sampled_from(["", "why"])),
+            draw(st.booleans()), draw(st.none() | st.floats(0.0, 600.0)),
         )
         for n in range(draw(st.integers(0, 2)))
     )  # fmt: skip
@@ -69,6 +71,7 @@ def rigs(draw: st.DrawFn) -> Seen:
             MinerSeen(
                 f"m{n}", draw(some_cards), draw(st.booleans()), draw(running),
                 draw(st.none() | st.booleans()), draw(st.none() | st.floats(0.0, 1e9)),
+                leaving=draw(st.booleans()),
             )
             for n in range(draw(st.integers(0, 3)))
         ),
@@ -352,3 +355,24 @@ class ObeyingRig(RuleBasedStateMachine):
 
 TestObeyingRig = ObeyingRig.TestCase
 TestObeyingRig.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+@given(states(), rigs(), owners)
+def test_what_has_no_room_for_both_never_starts_beside_the_other(
+    state: State, seen: Seen, owner: Rules
+) -> None:
+    _, wanted = decide(state, seen, owner, NOW)
+    for model in seen.runners:
+        rivals = [one for one in seen.miners if one.owned and shares_device(model, one)]
+        if not model.exclusive:
+            continue
+        loads = model.running not in (Running.STOPPED, Running.FAILED)
+        loads = loads or wanted.runners[model.name].running is Running.ACTIVE
+        for one in rivals:
+            hashes = wanted.miners[one.name].running is Running.ACTIVE
+            assert not (hashes and loads) or one.running is Running.ACTIVE
+        if wanted.runners[model.name].running is Running.ACTIVE and model.running in (
+            Running.STOPPED, Running.FAILED, Running.STOPPING,
+        ):  # fmt: skip
+            gone = (Running.STOPPED, Running.FAILED)
+            assert all(one.running in gone and not one.leaving for one in rivals)

@@ -3,7 +3,8 @@
 1. Stop all: nothing hashes, nothing answers.
 2. A device that is too hot, silent for 30 s, faulty, used by somebody else, or whose power limit
    cannot be lowered does not hash.
-3. People who wait go first: miners on their devices give way.
+3. People who wait go first: miners on their devices give way, or leave a device that is too small
+   for both (`exclusive.py`).
 4. What hashes shares the watts of the lease, inside the owner's limits; nothing goes up while the
    house is silent.
 5. Nothing asked for: the owner's safe state. Without the owner's allow_control, and after a start,
@@ -13,7 +14,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import leases, people
+from . import exclusive, leases, people
 from .allocate import Groups, Share, floor_w, shares
 from .targets import devices_wanted, heater_wanted
 from .types import DeviceSeen, MinerSeen, ProgramWanted, Rules, Running, Seen, State, Wanted
@@ -45,10 +46,16 @@ def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, W
     miners = {
         miner.name: _miner(miner, plan, barred, yielding, aim, state) for miner in seen.miners
     }
-    runners = {runner.name: _runner(state) for runner in seen.runners}
-    questions = people.tickets(state, seen, rules, yielding, now)
+    state, held = exclusive.shared(state, seen, miners, set(yielding), aim.favor, now)
+    miners = dict(held.miners)
+    runners = {
+        runner.name: held.runners.get(runner.name) or _runner(state) for runner in seen.runners
+    }
+    questions = people.tickets(state, seen, rules, yielding, held.away, now)
     state = replace(state, interrupted=_interrupted(state, seen, miners, aim))
     state, devices = devices_wanted(state, seen, plan, miners, yielding, aim, rules, now)
+    able = [devices for devices in able if held.taken.isdisjoint(devices)]
+    barred |= dict.fromkeys(held.taken, "a model has it: people go first")
     heater = heater_wanted(state, seen, able, barred, plan, devices, aim, rules)
     return state, Wanted(heater, devices, miners, runners, questions)
 

@@ -20,8 +20,8 @@ _BUSY: Final = "another question is being answered"
 _PAUSES_HASHING: Mapping[str, int] = {Favor.INFERENCE: 2, Favor.BALANCED: 1, Favor.HASHING: 0}
 
 
-def _shares_device(runner: RunnerSeen, miner: MinerSeen) -> bool:
-    """Programs without devices of their own share the processor."""
+def shares_device(runner: RunnerSeen, miner: MinerSeen) -> bool:
+    """Return whether both need one device; programs without any share the processor."""
     if not runner.devices or not miner.devices:
         return not runner.devices and not miner.devices
     return bool(set(runner.devices) & set(miner.devices))
@@ -47,25 +47,50 @@ def giving_way(
             if (
                 runner.name == ticket.runner
                 if ticket.runner
-                else runner.running is not Running.FAILED
+                else runner.running is not Running.FAILED and not runner.exclusive
             )
         ]
         for miner in seen.miners:
-            if any(_shares_device(runner, miner) for runner in runners):
+            if any(shares_device(runner, miner) for runner in runners):
                 until[miner.name] = now + rules.resume_after_s
     if seen.warm:
         # Nothing is started for it: only what could answer at once is cleared the way.
         ready = [runner for runner in seen.runners if runner.running is Running.ACTIVE]
         for miner in seen.miners:
-            if any(_shares_device(runner, miner) for runner in ready):
+            if any(shares_device(runner, miner) for runner in ready):
                 until[miner.name] = now + rules.resume_after_s
     return until
 
 
+def brings_in(runner: RunnerSeen, seen: Seen, favor: Favor | str) -> bool:
+    """Return whether a question wants the model of `runner` and outranks hashing."""
+    lowest = _PAUSES_HASHING.get(favor, 1)
+    for ticket in seen.tickets:
+        if ticket.runner == runner.name:
+            return True
+        if ticket.runner is not None or ticket.priority > lowest:
+            continue
+        candidates = _candidates(ticket, seen.runners)
+        others = [
+            one for one in candidates if one.name != runner.name and one.running is Running.ACTIVE
+        ]
+        if runner in candidates and not others and runner.running is not Running.FAILED:
+            return True
+    return False
+
+
 def tickets(
-    state: State, seen: Seen, rules: Rules, yielding: Mapping[str, float], now: float
+    state: State,
+    seen: Seen,
+    rules: Rules,
+    yielding: Mapping[str, float],
+    away: Mapping[str, str],
+    now: float,
 ) -> Mapping[int, TicketWanted]:
-    """Return what happens to each ticket that is not granted, or has to give its place back."""
+    """Return what happens to each ticket that is not granted, or has to give its place back.
+
+    `away` are the runners whose model is not to be loaded now, and why.
+    """
     decided: dict[int, TicketWanted] = {}
     taken: Taken = {runner.name: set() for runner in seen.runners}
     for ticket in seen.tickets:
@@ -80,7 +105,7 @@ def tickets(
         if state.stopped:
             decided[ticket.id] = TicketWanted("", code="stopped")
             continue
-        fate = _one(ticket, seen, rules, yielding, taken, now)
+        fate = _one(ticket, seen, rules, yielding, away, taken, now)
         if fate.runner is None and fate.code is None:
             still_waiting += 1
             if still_waiting > rules.max_waiting:
@@ -119,6 +144,7 @@ def _one(
     seen: Seen,
     rules: Rules,
     yielding: Mapping[str, float],
+    away: Mapping[str, str],
     taken: Taken,
     now: float,
 ) -> TicketWanted:
@@ -126,12 +152,21 @@ def _one(
     runners = _candidates(ticket, seen.runners)
     waited_s = now - ticket.opened_at
     ready = [runner for runner in runners if runner.running is Running.ACTIVE]
+    if not ready and ticket.priority == VOICE:
+        # While a large model loads, a smaller one answers whoever speaks.
+        ready = [runner for runner in seen.runners if runner.running is Running.ACTIVE]
     if not ready:
-        if (
-            any(runner.running is not Running.FAILED for runner in runners)
-            and waited_s < rules.load_patience_s
-        ):
+        coming = [
+            runner
+            for runner in runners
+            if runner.running is not Running.FAILED and runner.name not in away
+        ]
+        if any(waited_s < _patience_s(runner, rules) for runner in coming):
             return TicketWanted("the model is being loaded")
+        if not coming and (
+            why := next((away[one.name] for one in runners if one.name in away), "")
+        ):
+            return TicketWanted(why, code="not_available")
         missing = "the model is still being loaded" if runners else "no runner is configured"
         why = next((runner.why for runner in runners if runner.why), missing)
         return TicketWanted(why, code="not_available")
@@ -147,6 +182,10 @@ def _one(
     if in_the_way[runner.name] and waited_s < rules.pause_patience_s:
         return TicketWanted(f"waiting for {in_the_way[runner.name][0]} to pause")
     return TicketWanted("granted", runner=runner.name, slot=slot)
+
+
+def _patience_s(runner: RunnerSeen, rules: Rules) -> float:
+    return max(rules.load_patience_s, 2 * (runner.load_s or 0.0))
 
 
 def _free_slot(runner: RunnerSeen, priority: int, taken: Taken) -> int | None:
@@ -167,5 +206,5 @@ def _in_the_way(runner: RunnerSeen, seen: Seen, yielding: Mapping[str, float]) -
         for miner in seen.miners
         if miner.name in yielding
         and miner.running in (Running.ACTIVE, Running.STARTING, Running.STOPPING)
-        and _shares_device(runner, miner)
+        and shares_device(runner, miner)
     ]

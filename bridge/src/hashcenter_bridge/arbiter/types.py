@@ -68,6 +68,7 @@ class MinerSeen:
     """A mining program; `devices` are what it hashes on, `owned` if the bridge may start it.
 
     One that does not pause (`pauses`) is stopped wherever another would be paused.
+    `leaving`: it no longer hashes, but its process is not gone yet.
     """
 
     name: str
@@ -78,11 +79,16 @@ class MinerSeen:
     hash_rate_hs: float | None = None
     why: str = ""
     pauses: bool = True
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
 class RunnerSeen:
-    """An answering program; `models` are the ids it serves. Slot 0 of several is for voice."""
+    """An answering program; `models` are the ids it serves. Slot 0 of several is for voice.
+
+    `exclusive`: no miner has room beside it; then `load_s` is how long it loads, and after an
+    answer it stays at least `linger_s` more.
+    """
 
     name: str
     devices: tuple[str, ...]
@@ -90,6 +96,9 @@ class RunnerSeen:
     slots: int
     models: tuple[str, ...] = ()
     why: str = ""
+    exclusive: bool = False
+    load_s: float | None = None
+    linger_s: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -163,7 +172,8 @@ class State:
     afterwards. `lent` are the limits of devices kept as they are, before an answer raised them.
     `cooling` names devices that were too hot. `people_until`: hashing stays paused a little after
     an answer. `above`: since when an enforced limit has been above the wanted one. `unruly`: until
-    when a device rests whose watts did not follow its limit.
+    when a device rests whose watts did not follow its limit. `held_until`: how long a model stays
+    that took a device from hashing, `swaps`: when it did, `unfit_until`: it could not be loaded.
     """
 
     lease: Lease | None = None
@@ -176,6 +186,9 @@ class State:
     above: Mapping[str, float] = field(default_factory=dict)
     unruly: Mapping[str, float] = field(default_factory=dict)
     tracks: Mapping[str, Track] = field(default_factory=dict)
+    held_until: Mapping[str, float] = field(default_factory=dict)
+    unfit_until: Mapping[str, float] = field(default_factory=dict)
+    swaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,10 @@ class Upstream:
 
 
 class Runner(Protocol):
-    """One program that answers; `slots` is how many requests it works on at once."""
+    """One program that answers; `slots` is how many requests it works on at once.
+
+    `exclusive`: its devices have no room for a miner beside it.
+    """
 
     name: str
     plugin: str
@@ -39,6 +42,7 @@ class Runner(Protocol):
     models: tuple[Model, ...]
     upstream: Upstream
     child: ChildSpec | None
+    exclusive: bool
 
     async def verify(self) -> None:
         """Check the weights, before every start. Raises RunnerFault when missing or altered."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Generic, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 import aiohttp
 from pydantic import AfterValidator, Field, StringConstraints
@@ -59,7 +59,8 @@ class LlamaConfig(ProgramConfig):
     `slots` is how many questions are answered at once; where there are several, the first is kept
     for voice. `batch_tokens` is how much of a prompt is read in one step: somebody who speaks waits
     no longer for somebody else's prompt. `prompt_store_mib` bounds what is kept on the disk of the
-    house's prompt, already read, so that no start reads it again; 0 keeps nothing.
+    house's prompt, already read, so that no start reads it again; 0 keeps nothing. `sharing` says
+    whether a miner may stay in the memory of the same GPUs, or has to leave it for the model.
     """
 
     model: WholePath
@@ -72,6 +73,7 @@ class LlamaConfig(ProgramConfig):
     threads: int | None = Field(default=None, ge=1, le=1024)
     embeddings: bool = False
     prompt_store_mib: int = Field(default=2048, ge=0, le=1_000_000)
+    sharing: Literal["together", "exclusive"] = "together"
 
 
 ConfigT = TypeVar("ConfigT", bound=LlamaConfig)
@@ -93,6 +95,7 @@ class LlamaRunner(Generic[ConfigT]):
         self.name = config.name
         self.gpus = gpus
         self.slots = config.slots
+        self.exclusive = config.sharing == "exclusive"
         self.weights = Weights(
             config.model, pins, config.name, context.state / f"weights-{config.name}.json"
         )
