@@ -68,7 +68,7 @@ def _decided(money: MoneyPlan, currency: str) -> list[SensorDescription]:
                 f"{currency}/h",
                 precision=3,
                 calm=Calm(deadband=0.02, share=0.2),
-                value_fn=lambda now: now.wanted.money.cost_per_hour,
+                value_fn=_cost_per_hour,
             ),
         ]
     if money.has_alternative:
@@ -80,6 +80,12 @@ def _decided(money: MoneyPlan, currency: str) -> list[SensorDescription]:
             )
         )
     return found
+
+
+def _cost_per_hour(now: Decided) -> float | None:
+    """Return what the watts of now cost; unknown while nobody's are known."""
+    measured_w = [one.power_w for one in now.seen.heaters if one.power_w is not None]
+    return now.wanted.money.cost_per_hour if measured_w else None
 
 
 def today(key: str, currency: str) -> SensorDescription:

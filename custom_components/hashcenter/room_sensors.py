@@ -21,7 +21,6 @@ _WATTS: Final = Calm(deadband=25.0, share=0.1, drift_s=600.0)
 
 ROOM: Final = (
     power("demand_w", calm=_WATTS),
-    power("delivered_w", calm=_WATTS),
     power("planned_w", calm=_WATTS, detail=True),
     measured(
         "heat_loss_w_per_k",
@@ -31,12 +30,17 @@ ROOM: Final = (
     ),
     enumerated("limit", LimitCode, lambda room: room.limit.code),
 )
+DELIVERED: Final = power("delivered_w", calm=_WATTS)
 ROOM_LIMIT: Final = SensorDescription(key="limit_sentence", value_fn=lambda text: text)
 
 
 def room_sensors(house: House, room: RoomPlan) -> list[SensorEntity]:
     """Return the sensors of a room."""
-    return [*(RoomSensor(house, room, one) for one in ROOM), RoomLimit(house, room)]
+    return [
+        *(RoomSensor(house, room, one) for one in ROOM),
+        HeatDelivered(house, room, DELIVERED),
+        RoomLimit(house, room),
+    ]
 
 
 class RoomSensor(CalmSensor[House], RoomEntity):
@@ -45,6 +49,22 @@ class RoomSensor(CalmSensor[House], RoomEntity):
     @override
     def read(self) -> Value:
         return self.entity_description.value_fn(self.wanted) if self.wanted else None
+
+
+class HeatDelivered(RoomSensor):
+    """The heat that a room gets; unknown, not 0, while none of its heaters is heard."""
+
+    @override
+    def read(self) -> Value:
+        seen = self.coordinator.heating.seen
+        mine = [
+            one
+            for one in (seen.heaters if seen else ())
+            if self.room.id in (one.room, *one.also_rooms)
+        ]
+        if mine and all(one.power_w is None and one.mean_w is None for one in mine):
+            return None
+        return super().read()
 
 
 class RoomLimit(RoomSensor):

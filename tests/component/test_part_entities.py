@@ -213,6 +213,23 @@ async def test_other_figures_in_a_sentence_wait_and_another_limit_does_not(
     assert states(hass, words) == ["Heating is off in this room."]
 
 
+async def test_what_a_silent_rig_gives_is_unknown_and_not_0(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    say_temperature(hass, 18.0)
+    await set_up_rooms(hass, room_subentry(), circuit_subentry(), money=MONEY)
+    rig = await live_rig(hass)
+    given = (
+        "sensor.living_room_heat_delivered",
+        "sensor.hashcenter_net_cost_per_hour",
+        "sensor.attic_breaker_load",
+    )
+    assert states(hass, *given) == ["412.0", "0.124", "412.0"]
+    rig.say_offline()
+    await hass.async_block_till_done()
+    assert states(hass, *given) == ["unknown"] * 3
+
+
 async def test_an_open_window_is_seen(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     say_temperature(hass, 18.0)
     hass.states.async_set(WINDOW, "off")
