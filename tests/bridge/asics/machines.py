@@ -57,6 +57,7 @@ MAKES = {
         Make("whatsminer_v3", "whatsminer_v3", http=False),
         Make("antminer", "antminer", {"low_w": 2400.0}, tells_mac=False),
         Make("avalon", "avalon", http=False),
+        Make("bosminer", "bosminer", {"http_port": _HTTP_PORT}, http=False, tells_mac=False),
         Make("cgminer", "cgminer", http=False, has_mac=False),
     )
 }

@@ -7,6 +7,7 @@ many at consecutive addresses. They listen on loopback only.
 from .antminer import Antminer
 from .avalon import Avalon
 from .axeos import Axeos, NerdQAxe
+from .bosminer import Bosminer
 from .braiins import Braiins
 from .cgminer import Cgminer
 from .luxos import Luxos
@@ -24,6 +25,7 @@ _ALL: tuple[type[Simulator], ...] = (
     WhatsminerV3,
     Antminer,
     Avalon,
+    Bosminer,
     Cgminer,
 )
 PROTOCOLS: dict[str, type[Simulator]] = {one.protocol: one for one in _ALL}

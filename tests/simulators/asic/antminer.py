@@ -64,18 +64,19 @@ class Antminer(HttpSimulator):
             ],
         }
         self._nonces: set[str] = set()
-        self._api = _Api(options, self.spec_now)
-        self._api.owner, self._api.machine = self, self.machine
+        self._rpc = _Api(options, self.spec_now)
+        self._rpc.owner, self._rpc.machine = self, self.machine
+        self._rpc.requests = self.requests
 
     async def start(self) -> None:
         """Listen on both ports."""
         await super().start()
-        await self._api.start()
+        await self._rpc.start()
 
     async def stop(self) -> None:
         """Listen no more."""
         await super().stop()
-        await self._api.stop()
+        await self._rpc.stop()
 
     def settings(self) -> dict[str, Any]:
         """Return what is stored."""

@@ -72,7 +72,7 @@ class Braiins(HttpSimulator):
                 return self._graphql(asked.body)
         if not self._logged_in(asked.headers):
             return Told({"message": "unauthorized"}, 401)
-        path = asked.path.removeprefix("/api/v1/")
+        path = asked.path.removeprefix("/api/v1/").rstrip("/")
         if asked.method == "GET":
             found = self.reads(alive=alive).get(path)
             return Told(found) if found is not None else Told({"message": "not found"}, 404)
@@ -179,9 +179,9 @@ class Braiins(HttpSimulator):
                 },
             },
             "miner/hw/hashboards": {"hashboards": []},
-            "network/": {"mac_address": self.mac, "hostname": self.stored["hostname"]},
+            "network": {"mac_address": self.mac, "hostname": self.stored["hostname"]},
             "miner/errors": {"errors": []},
-            "pools/": [
+            "pools": [
                 {
                     "uid": "0", "name": "Default", "strategy": {"quota": {"value": 1}},
                     "pools": [

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -162,6 +163,7 @@ class Asked:
     body: Any
     headers: dict[str, str]
     query: dict[str, str]
+    form: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -203,8 +205,9 @@ class HttpSimulator(Simulator):
             body = json.loads(raw) if raw else None
         except ValueError:
             body = None
+        form = dict(parse_qsl(raw.decode(errors="replace"))) if raw and body is None else {}
         asked = Asked(
-            request.method, request.path, body, dict(request.headers), dict(request.query)
+            request.method, request.path, body, dict(request.headers), dict(request.query), form
         )
         told = await self.handle(asked)
         await self.hostile.wait()

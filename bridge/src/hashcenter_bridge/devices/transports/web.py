@@ -6,7 +6,7 @@ the machine said its MAC is the same machine until it breaks. `write` makes sure
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -32,6 +32,7 @@ class Answer:
     text: str
     body: Any
     headers: Mapping[str, str]
+    cookies: Mapping[str, str] = field(default_factory=dict)
 
 
 class _NewConnection(aiohttp.ClientError):
@@ -68,10 +69,15 @@ class Web:
         return await self._request("GET", path, None, headers)
 
     async def ask(
-        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send what changes nothing on the machine: a login, a query. Raises DeviceFault."""
-        return await self._request(method, path, body, headers)
+        return await self._request(method, path, body, headers, form)
 
     async def write(
         self,
@@ -125,14 +131,25 @@ class Web:
         return self._session
 
     async def _request(
-        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str] | None,
+        form: Mapping[str, str] | None = None,
     ) -> Answer:
         try:
             async with self._open().request(
-                method, self._base + path, json=body, headers=headers, allow_redirects=False
+                method,
+                self._base + path,
+                json=body,
+                data=form,
+                headers=headers,
+                allow_redirects=False,
             ) as answer:
                 text = await _read_all(self.address, answer)
-                return Answer(answer.status, text, _parsed(text), answer.headers)
+                cookies = {name: cookie.value for name, cookie in answer.cookies.items()}
+                return Answer(answer.status, text, _parsed(text), answer.headers, cookies)
         except _NewConnection:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
