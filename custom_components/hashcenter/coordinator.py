@@ -17,8 +17,9 @@ from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_PROTOCOL
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_HOST, CONF_KEY, CONF_RIG
+from .const import CONF_HOST, CONF_KEY, CONF_RIG, DOMAIN
 from .contact import Pin
 from .rig import LOST_S, SILENT_S, Rig
 from .wire import topics
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 _QOS = 1
+
+#: What rigs said last, and when (the loop's time), while the house is made anew.
+_HEARD: HassKey[dict[str, tuple[Rig, float]]] = HassKey(f"{DOMAIN}_heard")
 
 #: How long a flow listens for what rigs keep at the broker.
 LISTEN_S = 5.0
@@ -79,6 +83,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.rig_id: str = subentry.data[CONF_RIG]
         self.data = Rig(self.rig_id)
         self.pin = Pin()
+        self._heard_at = -SILENT_S
         #: Payloads that could not be read, since Home Assistant started.
         self.invalid_total = 0
         self._devices: dict[str, DeviceCoordinator] = {}
@@ -117,6 +122,22 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
     async def async_shutdown(self) -> None:
         await super().async_shutdown()
         self._stop_waiting()
+        if self.data.online:
+            self.hass.data.setdefault(_HEARD, {})[self.rig_id] = (self.data, self._heard_at)
+
+    @callback
+    def async_take_up(self) -> None:
+        """Go on with what was heard just before the house was made anew; called once it listens.
+
+        A change of the house's set-up is no reason for a rig to be unavailable for a while.
+        """
+        data, heard_at = self.hass.data.setdefault(_HEARD, {}).pop(self.rig_id, (None, 0.0))
+        silent_s = self.hass.loop.time() - heard_at
+        if data is not None and silent_s < SILENT_S:
+            self.data, self._heard_at = data, heard_at
+            self._await(SILENT_S - silent_s, self.async_silent)
+            self.house.async_structure_changed(self)
+            self.house.async_rig_changed(self)
 
     @callback
     def async_add_structure_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
@@ -152,6 +173,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         before = self.data
         self.data = before.apply(message, uid=address.uid, retained=retained)
         if isinstance(message, RigState) and self.data is not before:
+            self._heard_at = self.hass.loop.time()
             self._await(SILENT_S, self.async_silent)
         self.async_tell(before, address.uid)
 

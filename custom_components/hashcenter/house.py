@@ -100,6 +100,8 @@ class House(DataUpdateCoordinator[Summary]):
         entry.async_on_unload(self.heating.deciding.async_start())
         self.heating.async_decide()
         entry.async_on_unload(await async_subscribe(self.hass, self._message, self._link))
+        for rig in self.rigs.values():
+            rig.async_take_up()
         entry.async_on_unload(
             async_track_time_interval(self.hass, self._forget_devices, _FORGET_INTERVAL)
         )

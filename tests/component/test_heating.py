@@ -302,6 +302,8 @@ async def test_stop_all_stops_every_rig_and_stays_until_released(
     assert request.engaged
     with pytest.raises(ServiceValidationError, match="Stop all is in force"):
         await ask(hass, 500)
+    fire_burst(rig)
+    await hass.async_block_till_done()
     rig.asked.clear()
     await hass.config_entries.async_reload(entry.entry_id)
     fire_burst(rig)

@@ -1,8 +1,10 @@
 """A rig in the house: when it is alive, what wakes whom, what happens when it goes."""
 
 import logging
+import time
 from datetime import timedelta
 from types import MappingProxyType
+from unittest.mock import patch
 
 import pytest
 from homeassistant.components import mqtt
@@ -15,6 +17,7 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.hashcenter.const import DOMAIN
+from custom_components.hashcenter.rig import SILENT_S
 from custom_components.hashcenter.wire import topics
 from tests.component.rigs import (
     ATTIC,
@@ -265,3 +268,28 @@ async def test_removing_the_house_forgets_it_but_not_the_last_number(
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
     assert [key for key in hass_storage if key.startswith(DOMAIN)] == [f"{DOMAIN}.sequence"]
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_a_house_that_is_made_anew_goes_on_with_what_was_just_heard(
+    hass: HomeAssistant,
+) -> None:
+    entry = await set_up_house(hass, ATTIC)
+    await live_rig(hass)
+    await after(hass, 5)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert states(hass, *SHOWN) == ["412.0", "251.0", "on"]
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_what_was_heard_before_is_forgotten_when_it_would_have_been_silent(
+    hass: HomeAssistant,
+) -> None:
+    entry = await set_up_house(hass, ATTIC)
+    await live_rig(hass)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    with patch.object(hass.loop, "time", lambda: time.monotonic() + SILENT_S):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+        assert states(hass, *SHOWN) == ["unavailable", "unavailable", "off"]
