@@ -82,15 +82,14 @@ def task_subentry(**data: Any) -> ConfigSubentryData:
     )
 
 
-async def set_up(hass: HomeAssistant, *subentries: ConfigSubentryData, agents: int = 1) -> Voice:
+async def set_up(
+    hass: HomeAssistant, *subentries: ConfigSubentryData, agents: int = 1, lamp: bool = True
+) -> Voice:
     """Set up a house with these subentries, and a lamp that Assist may control."""
     for component in ("homeassistant", "conversation", "intent", "light"):
         assert await async_setup_component(hass, component, {})
     registry = er.async_get(hass)
-    lamp = registry.async_get_or_create("light", "test", "lamp", original_name="Lamp")
-    hass.states.async_set(lamp.entity_id, "off", {"friendly_name": "Lamp"})
-    async_expose_entity(hass, "conversation", lamp.entity_id, should_expose=True)
-    turned_on = async_mock_service(hass, "light", "turn_on")
+    turned_on = _add_lamp(hass) if lamp else []
     entry = MockConfigEntry(
         domain=DOMAIN, unique_id=DOMAIN, title="Hashcenter", subentries_data=list(subentries)
     )
@@ -101,6 +100,15 @@ async def set_up(hass: HomeAssistant, *subentries: ConfigSubentryData, agents: i
     [*names] = [entity for entity in found if entity.startswith("conversation.")]
     assert len(names) == agents
     return Voice(hass, entry, names[0] if names else "", turned_on)
+
+
+def _add_lamp(hass: HomeAssistant) -> list[ServiceCall]:
+    """Expose a lamp; return where its being turned on is noted."""
+    registry = er.async_get(hass)
+    lamp = registry.async_get_or_create("light", "test", "lamp", original_name="Lamp")
+    hass.states.async_set(lamp.entity_id, "off", {"friendly_name": "Lamp"})
+    async_expose_entity(hass, "conversation", lamp.entity_id, should_expose=True)
+    return async_mock_service(hass, "light", "turn_on")
 
 
 async def rig_says(

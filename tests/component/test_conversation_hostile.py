@@ -120,13 +120,21 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.hashcenter.completion._ERROR_BODY_S", 0.2)
 
 
-@pytest.mark.parametrize("name", PLAYS)
+#: What happens to calls and thoughts does not depend on whether a model is held to a form.
+IN_FORM = [name for name in PLAYS if name.startswith(("call", "arguments", "thinking", "wrong"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "in_form"),
+    [*((name, False) for name in PLAYS), *((name, True) for name in IN_FORM)],
+)
 async def test_nothing_hangs_crashes_runs_twice_or_speaks_rubbish(
-    hass: HomeAssistant, name: str, caplog: pytest.LogCaptureFixture
+    hass: HomeAssistant, name: str, caplog: pytest.LogCaptureFixture, *, in_form: bool
 ) -> None:
     expected = OUTCOMES[name]
     async with ScriptedUpstream([PLAYS[name](), says("Done."), says("Fine.")]) as server:
-        voice = await set_up(hass, rig_subentry("rig", server.url), agent_subentry())
+        agent = agent_subentry(constrain_tools=in_form)
+        voice = await set_up(hass, rig_subentry("rig", server.url), agent)
         await rig_says(hass, "rig", server.url)
         said = await say(voice, "Light!")
         assert said.error is (expected.speech is None)
