@@ -8,9 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, override
 
+from homeassistant.components.homeassistant.exposed_entities import KNOWN_ASSISTANTS
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import (
     ExtraStoredData,
@@ -63,6 +65,14 @@ def _wanted(rig: RigCoordinator) -> Makers:
 
 class StopAllSwitch(HouseEntity, SwitchEntity):
     """Stops everything that draws watts until a person releases it; on also if a rig is stopped."""
+
+    @override
+    def get_initial_entity_options(self) -> er.EntityOptionsType | None:
+        """Be exposed to no assistant until a person wants it.
+
+        Switches are by default, and "turn all switches off" would release it.
+        """
+        return {assistant: {"should_expose": False} for assistant in KNOWN_ASSISTANTS}
 
     @property
     @override

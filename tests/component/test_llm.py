@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
-from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+from homeassistant.components.homeassistant.exposed_entities import (
+    KNOWN_ASSISTANTS,
+    async_expose_entity,
+)
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.helpers import llm
+from homeassistant.helpers import entity_registry as er, llm
 from homeassistant.setup import async_setup_component
 
 from tests.component.rigs import ATTIC, CELLAR, live_rig, set_up_house, states
@@ -50,6 +53,13 @@ async def offered(hass: HomeAssistant) -> set[str]:
 async def call(hass: HomeAssistant, tool: str, **arguments: Any) -> llm.ToolResult:
     """Call a tool as a model does."""
     return await (await assist(hass)).async_call_tool(llm.ToolInput(tool, arguments))
+
+
+async def test_no_assistant_can_release_stop_all_by_default(hass: HomeAssistant) -> None:
+    stop_all = er.async_get(hass).async_get("switch.hashcenter_stop_all")
+    assert stop_all
+    for assistant in KNOWN_ASSISTANTS:
+        assert stop_all.options[assistant] == {"should_expose": False}
 
 
 async def test_nothing_is_offered_until_something_is_exposed(hass: HomeAssistant) -> None:
