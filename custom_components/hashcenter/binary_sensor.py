@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, override
+from typing import Any, Final, override
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -16,6 +16,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import RigCoordinator
 from .entity import (
+    DeviceEntity,
+    HashcenterEntity,
     HouseEntity,
     Makers,
     RigEntity,
@@ -28,6 +30,7 @@ from .house import HashcenterConfigEntry, House
 from .part_binary_sensors import circuit_binary_sensors, room_binary_sensors
 from .rig import Rig
 from .sensor_tables import answers
+from .wire.messages import DeviceState
 
 PARALLEL_UPDATES = 0
 
@@ -47,6 +50,13 @@ class RigBinaryDescription(BinarySensorEntityDescription):
     is_on_fn: Callable[[Rig], bool | None]
     exists_fn: Callable[[Rig], bool] = lambda _: True
     always_available: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceBinaryDescription(BinarySensorEntityDescription):
+    """A yes or no about a device, for those whose readings name it."""
+
+    is_on_fn: Callable[[DeviceState], bool | None]
 
 
 def _needs_backup(house: House) -> bool | None:
@@ -99,6 +109,13 @@ RIG: Final = (
 )
 
 
+POOL: Final = DeviceBinaryDescription(
+    key="pool_connected",
+    device_class=BinarySensorDeviceClass.CONNECTIVITY,
+    is_on_fn=lambda device: device.pool_connected,
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: HashcenterConfigEntry,
@@ -118,11 +135,16 @@ async def async_setup_entry(
 
 def _wanted(rig: RigCoordinator) -> Makers:
     """Return the binary sensors of the rig."""
-    return {
+    makers: dict[str, Callable[[], HashcenterEntity[Any]]] = {
         unique_id(rig_owner(rig), description.key): partial(RigBinarySensor, rig, description)
         for description in RIG
         if description.exists_fn(rig.data)
     }
+    for uid in rig.house.devices.owned(rig.data):
+        device = rig.data.described(uid)
+        if device is not None and POOL.key in device.capabilities.readings:
+            makers[unique_id(uid, POOL.key)] = partial(DeviceBinarySensor, rig, device, POOL)
+    return makers
 
 
 class HouseBinarySensor(HouseEntity, BinarySensorEntity):
@@ -134,6 +156,18 @@ class HouseBinarySensor(HouseEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool | None:
         return self.entity_description.is_on_fn(self.coordinator)
+
+
+class DeviceBinarySensor(DeviceEntity, BinarySensorEntity):
+    """A yes or no about a device."""
+
+    entity_description: DeviceBinaryDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        state = self.device_state
+        return self.entity_description.is_on_fn(state) if state else None
 
 
 class RigBinarySensor(RigEntity, BinarySensorEntity):

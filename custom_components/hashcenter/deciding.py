@@ -136,7 +136,7 @@ class Deciding:
     def trial(self, people: People, wishes: Mapping[str, RoomWish]) -> HouseWanted:
         """Return what would be decided now; nothing is remembered."""
         readings = Readings(self._hass, time.time())
-        places = places_of(self._house.plan, people, readings)
+        places = places_of(self._house.plan, people, readings, self._house.disputes)
         seen = self.look(people, wishes, places, readings)
         return policy.decide(self.state, seen, readings.now)[1]
 
@@ -147,7 +147,7 @@ class Deciding:
         readings = Readings(self._hass, now)
         self._count_energy(readings)
         self._people = people
-        self._places = places_of(self._house.plan, people, readings)
+        self._places = places_of(self._house.plan, people, readings, self._house.disputes)
         seen = self.look(people, wishes, self._places, readings)
         self.tilting = self._tilted(people, seen, now)
         self.seen = seen = replace(seen, favor=self.tilting.favor)

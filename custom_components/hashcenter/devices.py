@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from .const import DOMAIN
+from .control.requests import HeaterKey
 from .rig import Rig
 
 _LOGGER = logging.getLogger(__name__)
@@ -93,6 +94,32 @@ class DeviceBook:
         if (rig_id, uid) not in self._disputed:
             self._disputed.add((rig_id, uid))
             _LOGGER.warning("%s lists device %s, which belongs to %s", rig_id, uid, owner)
+
+
+def disputes(rigs: Mapping[str, Rig]) -> dict[HeaterKey, str]:
+    """Return the heaters with a device that two live rigs have, each with a sentence.
+
+    `rigs` are given by their names. Neither may be asked to drive it: each would undo the other.
+    """
+    listed: dict[str, list[tuple[str, Rig]]] = {}
+    for name, rig in rigs.items():
+        if rig.inventory is not None and rig.inventory_current:
+            for device in rig.inventory.devices:
+                listed.setdefault(device.uid, []).append((name, rig))
+    found: dict[HeaterKey, str] = {}
+    for uid, owners in listed.items():
+        if len(owners) < 2:
+            continue
+        names = " and ".join(sorted(name for name, _ in owners))
+        for _, rig in owners:
+            described = rig.described(uid)
+            text = (
+                f"{uid if described is None else described.name} is driven by {names}: take it out "
+                "of one rig's file; until then neither is asked to heat with it"
+            )
+            heaters = rig.inventory.heaters if rig.inventory else ()
+            found |= {HeaterKey(rig.rig_id, one.id): text for one in heaters if uid in one.devices}
+    return found
 
 
 def _lists(rig: Rig | None, uid: str) -> bool:

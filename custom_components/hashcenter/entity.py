@@ -171,6 +171,18 @@ def async_add_exactly(
     add(entities, config_subentry_id=subentry_id)
 
 
+def own_heaters(rig: RigCoordinator) -> tuple[Heater, ...]:
+    """Return the rig's heaters, but no ASIC that belongs to another rig: devices.py says which."""
+    inventory = rig.data.inventory
+    theirs = {
+        device.uid
+        for device in (inventory.devices if inventory else ())
+        if rig.house.devices.owner(device.uid) not in (None, rig.rig_id)
+    }
+    heaters = inventory.heaters if inventory else ()
+    return tuple(one for one in heaters if not (one.devices and theirs.issuperset(one.devices)))
+
+
 @callback
 def async_follow(
     rig: RigCoordinator, add: AddConfigEntryEntitiesCallback, wanted: Callable[[], Makers]

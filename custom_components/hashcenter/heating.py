@@ -172,6 +172,8 @@ class Heating:
             raise mistake("stopped")
         if key in self.state.hands_off:
             raise mistake("hands_off")
+        if (dispute := self.house.disputes.get(key)) is not None:
+            raise mistake("disputed", reason=dispute)
         rig, heater = self._live_heater(key)
         if power_w > heater.max_w:
             raise mistake("too_much", power_w=f"{power_w:.0f}", max_w=f"{heater.max_w:.0f}")
@@ -298,7 +300,8 @@ class Heating:
         self.house.async_decided()
 
     def _follow(self, *rigs: RigCoordinator) -> None:
-        live = [one for rig in rigs if (one := rig_live(rig.data, self.house.controller))]
+        controller, disputed = self.house.controller, self.house.disputes
+        live = [one for rig in rigs if (one := rig_live(rig.data, controller, disputed))]
         wanted = self.wanted.heaters if self.wanted else self._early
         holds = sayings(self.state, live, wanted, decided=self.wanted is not None)
         self.leasing.async_follow(holds, [rig.rig_id for rig in rigs])

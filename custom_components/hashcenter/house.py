@@ -30,7 +30,7 @@ from .coordinator import (
     async_wait_for_mqtt,
     speaks_mqtt5,
 )
-from .devices import DeviceBook
+from .devices import DeviceBook, disputes
 from .heating import Heating
 from .plan import HousePlan
 from .registry import async_register_house, async_register_rig, async_remove_devices
@@ -65,8 +65,8 @@ class House(DataUpdateCoordinator[Summary]):
         self.asked = Memory()
         #: Heaters that their circuit could not carry after a power cut, None before a decision.
         self._unfit: Mapping[HeaterKey, tuple[str, str]] | None = None
-        #: Devices that often did not follow their watts, by rig.
-        self._ineffective: dict[str, frozenset[str]] = {}
+        #: Repairs raised for faults of devices, by rig.
+        self._repairs: dict[str, frozenset[str]] = {}
         self.controller = ""
         self.requester: Requester
         #: What is wrong, and since when: text by the problem's key.
@@ -113,8 +113,8 @@ class House(DataUpdateCoordinator[Summary]):
     @callback
     def async_rig_changed(self, rig: RigCoordinator) -> None:
         """Sum up and renew after a heartbeat, or after a rig fell silent."""
-        self._ineffective[rig.rig_id] = issues.async_review_effects(
-            self.hass, self.config_entry, rig, self._ineffective.get(rig.rig_id, frozenset())
+        self._repairs[rig.rig_id] = issues.async_review_faults(
+            self.hass, self.config_entry, rig, self._repairs.get(rig.rig_id, frozenset())
         )
         if not self.heating.async_hear(rig):
             self._show()
@@ -134,6 +134,11 @@ class House(DataUpdateCoordinator[Summary]):
         self._show()
         for rig in self.rigs.values():
             rig.async_update_listeners()
+
+    @property
+    def disputes(self) -> Mapping[HeaterKey, str]:
+        """Heaters that two live rigs drive at once, each with a sentence."""
+        return disputes({one.name: one.data for one in self.rigs.values()})
 
     @callback
     def async_structure_changed(self, rig: RigCoordinator) -> None:
@@ -166,7 +171,9 @@ class House(DataUpdateCoordinator[Summary]):
         named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}
         self.data = summarize(named.values(), stopped=self.heating.state.stopped)
         now = dt_util.utcnow()
-        found = problems(named, self.heating.refusals, self.heating.deciding.problems)
+        about = {"/".join(key): text for key, text in self.disputes.items()}
+        about |= self.heating.deciding.problems
+        found = problems(named, self.heating.refusals, about)
         self.problems = {
             problem.key: (
                 problem.text,

@@ -4,7 +4,7 @@ Built anew for every decision, from the plan (plan.py), entities (reading.py), w
 (rig_seen.py) and what people want. Nothing is remembered here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import time
 from typing import Final
 
@@ -73,7 +73,9 @@ def house_seen(
     )
 
 
-def places_of(plan: HousePlan, people: People, readings: Readings) -> Places:
+def places_of(
+    plan: HousePlan, people: People, readings: Readings, disputed: Collection[HeaterKey] = ()
+) -> Places:
     """Return where heaters stand now, and what is asked of each by itself."""
     return Places(
         rooms=warmed_rooms(plan.rooms.values(), readings),
@@ -82,6 +84,7 @@ def places_of(plan: HousePlan, people: People, readings: Readings) -> Places:
         hands_off=people.hands_off,
         hash_for_money=people.hash_for_money,
         unreleased=people.unreleased,
+        disputed=disputed,
         gpu_hash_value_per_kwh=plan.money.gpu_hash_value_per_kwh,
     )
 

@@ -26,10 +26,16 @@ EXPOSED: Final = "exposed"
 TOO_MANY_ENTITIES: Final = "too_many_entities"
 UNATTENDED: Final = "unattended"
 NO_EFFECT_OFTEN: Final = "no_effect_often"
+POOL_CHANGED: Final = "pool_changed"
 
 #: Those that the rig's key, or the person's yes to its address, settles.
 FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
 _FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED, EXPOSED)
+#: Faults of one device that are a person's to repair, by the rig's code.
+_OF_DEVICES: Final = {
+    NO_EFFECT_OFTEN: ir.IssueSeverity.WARNING,
+    POOL_CHANGED: ir.IssueSeverity.ERROR,
+}
 _LEARN_MORE: Final = {PROTOCOL_MISMATCH: RELEASES_URL, EXPOSED: f"{DOCS_URL}/security.md"}
 
 
@@ -84,30 +90,31 @@ def async_answered(hass: HomeAssistant, rig: RigCoordinator) -> None:
 
 
 @callback
-def async_review_effects(
+def async_review_faults(
     hass: HomeAssistant, entry: ConfigEntry, rig: RigCoordinator, before: frozenset[str]
 ) -> frozenset[str]:
-    """Raise a repair for each device that does not follow its watts, by the live rig's own count.
+    """Raise a repair for each fault of a device that only a person can do something about.
 
-    Return their uids; `before` is what was returned last. A rig that is away says nothing.
+    Return the repairs' kinds; `before` is what was returned last. A rig that is away says nothing.
     """
     if (live := rig.data.live) is None:
         return before
-    faults = {one.uid: one.text for one in live.faults if one.code == NO_EFFECT_OFTEN and one.uid}
-    found = frozenset(faults)
-    for uid in before - found:
-        ir.async_delete_issue(hass, DOMAIN, f"{NO_EFFECT_OFTEN}_{uid}_{rig.rig_id}")
-    for uid in found - before:
+    faults = {
+        f"{one.code}_{one.uid}": one for one in live.faults if one.code in _OF_DEVICES and one.uid
+    }
+    for kind in before - set(faults):
+        ir.async_delete_issue(hass, DOMAIN, f"{kind}_{rig.rig_id}")
+    for kind in set(faults) - before:
         _raise(
             hass,
             entry,
             rig,
-            f"{NO_EFFECT_OFTEN}_{uid}",
-            ir.IssueSeverity.WARNING,
-            translation_key=NO_EFFECT_OFTEN,
-            reason=faults[uid].removesuffix("."),
+            kind,
+            _OF_DEVICES[faults[kind].code],
+            translation_key=faults[kind].code,
+            reason=faults[kind].text.removesuffix("."),
         )
-    return found
+    return frozenset(faults)
 
 
 @callback

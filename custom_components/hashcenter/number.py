@@ -18,7 +18,15 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
 from .coordinator import RigCoordinator
-from .entity import HeaterEntity, HouseEntity, Makers, async_follow, heater_owner, unique_id
+from .entity import (
+    HeaterEntity,
+    HouseEntity,
+    Makers,
+    async_follow,
+    heater_owner,
+    own_heaters,
+    unique_id,
+)
 from .house import HashcenterConfigEntry
 from .part_entity import in_words
 
@@ -64,14 +72,13 @@ async def async_setup_entry(
 
 def _wanted(rig: RigCoordinator) -> Makers:
     """Return the heat requests of the rig's heaters, none where control is not allowed."""
-    inventory = rig.data.inventory
-    if inventory is None or not rig.data.allows_control:
+    if not rig.data.allows_control:
         return {}
     return {
         unique_id(heater_owner(rig, heater), HEAT_REQUEST.key): partial(
             HeatRequestNumber, rig, heater, HEAT_REQUEST
         )
-        for heater in inventory.heaters
+        for heater in own_heaters(rig)
     }
 
 

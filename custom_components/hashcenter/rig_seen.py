@@ -25,6 +25,7 @@ class Places:
     hands_off: Collection[HeaterKey] = ()
     hash_for_money: Collection[HeaterKey] = ()
     unreleased: Collection[str] = ()
+    disputed: Collection[HeaterKey] = ()
     #: What a kWh of hashing on GPUs earns.
     gpu_hash_value_per_kwh: float | None = None
 
@@ -68,7 +69,9 @@ def _seen(
         can_hash=heater.can_hash,
         can_answer=heater.can_answer,
         online=online,
-        controllable=takes_requests(rig, controller) and rig.rig_id not in places.unreleased,
+        controllable=takes_requests(rig, controller)
+        and rig.rig_id not in places.unreleased
+        and key not in places.disputed,
         available_w=state.available_w if state else 0.0,
         available_why=state.available_why if state else "",
         power_w=state.power_w if state else None,
@@ -113,8 +116,11 @@ def takes_requests(rig: Rig, controller: str) -> bool:
     )
 
 
-def rig_live(rig: Rig, controller: str) -> RigLive | None:
-    """Return what has to be known of a rig to say something to it, None unless it is live."""
+def rig_live(rig: Rig, controller: str, disputed: Collection[HeaterKey] = ()) -> RigLive | None:
+    """Return what has to be known of a rig to say something to it, None unless it is live.
+
+    Nothing is said about a disputed heater.
+    """
     live, inventory = rig.live, rig.inventory
     if live is None:
         return None
@@ -129,5 +135,6 @@ def rig_live(rig: Rig, controller: str) -> RigLive | None:
         heaters=tuple(
             RigHeater(heater.id, heater.max_w, lease_held(rig.heater_state(heater.id), controller))
             for heater in inventory.heaters
+            if HeaterKey(rig.rig_id, heater.id) not in disputed
         ),
     )

@@ -26,6 +26,7 @@ from .entity import (
     async_add_exactly,
     async_follow,
     heater_owner,
+    own_heaters,
     rig_owner,
     unique_id,
 )
@@ -37,6 +38,7 @@ from .room_sensors import room_sensors
 from .sats_sensor import sats_sensors
 from .sensor_kinds import SensorDescription, Value
 from .wire.messages import Device, Heater
+from .wire.values import DeviceKind
 
 PARALLEL_UPDATES = 0
 
@@ -79,11 +81,15 @@ def _wanted(rig: RigCoordinator) -> Makers:
             makers[unique_id(rig_owner(rig), description.key)] = maker
     other = tables.RIG_OTHER_ENERGY
     makers[unique_id(rig_owner(rig), other.key)] = partial(OtherEnergy, rig, other)
-    for heater in inventory.heaters:
+    for heater in own_heaters(rig):
         owner = heater_owner(rig, heater)
         for description in tables.HEATER:
             makers[unique_id(owner, description.key)] = partial(
                 HeaterSensor, rig, heater, description
+            )
+        if heater.starts_per_day is not None:
+            makers[unique_id(owner, tables.STARTS_LEFT.key)] = partial(
+                HeaterSensor, rig, heater, tables.STARTS_LEFT
             )
         planned = heater_sensors(rig, heater).items()
         makers |= {unique_id(owner, key): maker for key, maker in planned}
@@ -102,7 +108,8 @@ def _wanted(rig: RigCoordinator) -> Makers:
 
 def _of_device(device: Device) -> list[SensorDescription]:
     readings = device.capabilities.readings
-    return [*tables.DEVICE, *(one for one in tables.DEVICE_READINGS if one.key in readings)]
+    known = tables.ASIC_READINGS if device.kind == DeviceKind.ASIC else tables.DEVICE_READINGS
+    return [*tables.DEVICE, *(one for one in known if one.key in readings)]
 
 
 class HeaterSensor(CalmSensor[RigCoordinator], HeaterEntity):

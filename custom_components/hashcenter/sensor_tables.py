@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.const import (
+    REVOLUTIONS_PER_MINUTE,
     EntityCategory,
     UnitOfFrequency,
     UnitOfInformation,
@@ -30,7 +31,7 @@ from .sensor_kinds import (
     power,
 )
 from .wire.messages import Inventory, RigState
-from .wire.values import Activity, Effect, Throttle
+from .wire.values import Activity, DeviceKind, Effect, Throttle
 from .wording import short
 
 
@@ -70,8 +71,34 @@ def _seconds_to_first_token(value_fn: Callable[[Any], Value], **rest: Any) -> Se
     )
 
 
-def _hash_rate(**rest: Any) -> SensorDescription:
-    return measured("hash_rate_mhs", "MH/s", precision=2, calm=Calm(share=0.1), **rest)
+def _hash_rate(key: str = "hash_rate_mhs", **rest: Any) -> SensorDescription:
+    return measured(key, "MH/s", precision=2, calm=Calm(share=0.1), **rest)
+
+
+def _hash_rate_of_asics(key: str = "hash_rate_mhs", **rest: Any) -> SensorDescription:
+    """Describe a hash rate that is a million times a GPU's."""
+    get = attrgetter(key)
+
+    def value_fn(source: Any) -> Value:
+        rate_mhs = get(source)
+        return None if rate_mhs is None else rate_mhs / 1e6
+
+    return measured(key, "TH/s", precision=2, calm=Calm(share=0.1), value_fn=value_fn, **rest)
+
+
+def _shares(key: str, **rest: Any) -> SensorDescription:
+    return SensorDescription(
+        key=key,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        calm=COUNTER,
+        value_fn=attrgetter(key),
+        **rest,
+    )
+
+
+def has_asics(inventory: Inventory) -> bool:
+    """Return whether any device of the rig is an ASIC."""
+    return any(device.kind == DeviceKind.ASIC for device in inventory.devices)
 
 
 def _of_inference(key: str) -> Callable[[RigState], Value]:
@@ -113,14 +140,9 @@ RIG: Final = (
         value_fn=_of_inference("waiting"),
         exists_fn=answers,
     ),
-    _hash_rate(exists_fn=hashes),
-    SensorDescription(
-        key="shares_accepted_total",
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        calm=COUNTER,
-        value_fn=attrgetter("shares_accepted_total"),
-        exists_fn=hashes,
-    ),
+    _hash_rate(exists_fn=lambda inventory: hashes(inventory) and not has_asics(inventory)),
+    _hash_rate_of_asics(exists_fn=lambda inventory: hashes(inventory) and has_asics(inventory)),
+    _shares("shares_accepted_total", exists_fn=hashes),
     SensorDescription(
         key="faults",
         state_class=SensorStateClass.MEASUREMENT,
@@ -145,6 +167,11 @@ HEATER: Final = (
         calm=Calm(deadband=30.0),
         value_fn=lambda heater: heater.lease.remaining_s if heater.lease else None,
     ),
+)
+
+#: Of a heater that wears with every start.
+STARTS_LEFT: Final = measured(
+    "starts_left", None, entity_category=EntityCategory.DIAGNOSTIC, calm=Calm()
 )
 
 HEAT_REQUEST_UNTIL: Final = SensorDescription(
@@ -182,4 +209,57 @@ DEVICE_READINGS: Final = (
     enumerated("throttle", Throttle, calm=Calm(), entity_category=EntityCategory.DIAGNOSTIC),
     measured("foreign_processes", None, detail=True, calm=Calm()),
     _hash_rate(),
+)
+
+#: These exist for an ASIC, in its own units.
+ASIC_READINGS: Final = (
+    power("power_w"),
+    power("reported_power_w", entity_category=EntityCategory.DIAGNOSTIC),
+    power("power_limit_w", entity_category=EntityCategory.DIAGNOSTIC),
+    _percent("power_percent", 1.0, entity_category=EntityCategory.DIAGNOSTIC),
+    SensorDescription(
+        key="step",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        calm=Calm(),
+        value_fn=attrgetter("step"),
+    ),
+    energy("energy_kwh"),
+    _temperature("temp_c"),
+    _temperature("chip_temp_c"),
+    _temperature("regulator_temp_c", detail=True),
+    _temperature("inlet_temp_c"),
+    _temperature("outlet_temp_c"),
+    measured(
+        "fan_rpm",
+        REVOLUTIONS_PER_MINUTE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        calm=Calm(deadband=200.0, share=0.1),
+    ),
+    _percent("fan_percent", 5.0, detail=True),
+    _clock("clock_mhz"),
+    _hash_rate_of_asics(),
+    _hash_rate_of_asics("expected_hash_rate_mhs", detail=True),
+    measured("joules_per_terahash", "J/TH", precision=1, calm=Calm(deadband=0.5, share=0.05)),
+    _shares("shares_accepted_total"),
+    _shares("shares_rejected_total", entity_category=EntityCategory.DIAGNOSTIC),
+    SensorDescription(
+        key="best_share",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        suggested_display_precision=0,
+        calm=Calm(),
+        value_fn=attrgetter("best_share"),
+    ),
+    SensorDescription(
+        key="pool",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        calm=Calm(),
+        value_fn=lambda device: short(device.pool) if device.pool else None,
+    ),
+    measured(
+        "uptime_s",
+        UnitOfTime.SECONDS,
+        SensorDeviceClass.DURATION,
+        detail=True,
+        calm=Calm(deadband=float("inf"), drift_s=3600.0),
+    ),
 )

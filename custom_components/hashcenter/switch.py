@@ -21,7 +21,15 @@ from homeassistant.helpers.restore_state import (
 )
 
 from .coordinator import RigCoordinator
-from .entity import HeaterEntity, HouseEntity, Makers, async_follow, heater_owner, unique_id
+from .entity import (
+    HeaterEntity,
+    HouseEntity,
+    Makers,
+    async_follow,
+    heater_owner,
+    own_heaters,
+    unique_id,
+)
 from .house import HashcenterConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -48,11 +56,10 @@ async def async_setup_entry(
 
 def _wanted(rig: RigCoordinator) -> Makers:
     """Return the switches of the rig's heaters, none where control is not allowed."""
-    inventory = rig.data.inventory
-    if inventory is None or not rig.data.allows_control:
+    if not rig.data.allows_control:
         return {}
     makers: dict[str, Callable[[], HeaterEntity]] = {}
-    for heater in inventory.heaters:
+    for heater in own_heaters(rig):
         owner = heater_owner(rig, heater)
         makers[unique_id(owner, HEAT.key)] = partial(HeatSwitch, rig, heater, HEAT)
         makers[unique_id(owner, HANDS_OFF.key)] = partial(HandsOffSwitch, rig, heater, HANDS_OFF)

@@ -104,7 +104,7 @@ def cpu(uid: str = CPU) -> Device:
     return Device(uid=uid, kind=DeviceKind.CPU, name="Ryzen 9", capabilities=capabilities)
 
 
-def asic(uid: str = ASIC) -> Device:
+def asic(uid: str = ASIC, readings: tuple[str, ...] = ("power_w", "hash_rate_mhs")) -> Device:
     """Return an ASIC miner."""
     return Device(
         uid=uid,
@@ -114,7 +114,7 @@ def asic(uid: str = ASIC) -> Device:
         firmware="2.1",
         mac="AA:BB:CC:DD:EE:FF",
         url="http://10.0.0.9/",
-        capabilities=Capabilities(readings=("power_w", "hash_rate_mhs"), can_restart=True),
+        capabilities=Capabilities(readings=readings, can_restart=True),
     )
 
 

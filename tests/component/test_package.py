@@ -23,6 +23,7 @@ import hashcenter_bridge
 from custom_components.hashcenter import condition, issues, trigger
 from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN, PLATFORMS
 from custom_components.hashcenter.wire import topics
+from custom_components.hashcenter.wire.values import Readings
 from tests.component.rigs import (
     ASIC,
     ATTIC,
@@ -80,7 +81,8 @@ async def test_every_entity_has_a_name_and_every_state_of_an_enum_too(hass: Home
     )
     fire_burst(ScriptedRig(hass))
     cellar = ScriptedRig(hass, CELLAR)
-    cellar.say_inventory(devices=(asic(),), heaters=(heater((ASIC,), id="s19"),))
+    miner = asic(readings=tuple(Readings.model_fields))
+    cellar.say_inventory(devices=(miner,), heaters=(heater((ASIC,), id="s19", starts_per_day=6),))
     cellar.beat()
     await hass.async_block_till_done()
     used: set[tuple[str, str]] = set()
@@ -128,6 +130,7 @@ def test_every_repair_has_its_words() -> None:
         issues.TOO_MANY_ENTITIES,
         issues.UNATTENDED,
         issues.NO_EFFECT_OFTEN,
+        issues.POOL_CHANGED,
         *issues.FIXABLE,
     }
     assert set(ENGLISH["issues"]) == kinds
