@@ -118,6 +118,7 @@ def test_a_device_is_calm_about_what_wiggles(after: DeviceState) -> None:
         heated(effect=Effect.REACHED),
         heated(reason="answering"),
         heated(available_w=3.0),
+        heated(available_w=400.0),
         heated(lease=None),
         heated(lease=LEASE.model_copy(update={"phase": LeasePhase.COASTING})),
         heated(lease=LEASE.model_copy(update={"power_w": 100.0})),

@@ -27,6 +27,7 @@ def device_changed(before: DeviceState, after: DeviceState) -> bool:
     return (
         (before.activity, before.effect, before.target_w, before.throttle)
         != (after.activity, after.effect, after.target_w, after.throttle)
+        or before.pool_connected is not after.pool_connected
         or set(before.missing) != set(after.missing)
         or changed_watts(before.power_w, after.power_w)
         or changed_watts(before.power_limit_w, after.power_limit_w)
@@ -39,7 +40,6 @@ def _heater_facts(heater: HeaterState) -> tuple[object, ...]:
         heater.target_w,
         heater.effect,
         heater.reason,
-        heater.available_w,
         (lease.controller, lease.power_w, lease.phase) if lease else None,
     )
 
@@ -64,6 +64,11 @@ def rig_changed(before: RigState, after: RigState) -> bool:
         or [fault.code for fault in before.faults] != [fault.code for fault in after.faults]
         or [_heater_facts(one) for one in before.heaters]
         != [_heater_facts(one) for one in after.heaters]
+        or any(
+            bool(was.available_w) != bool(now.available_w)
+            or changed_watts(was.available_w, now.available_w)
+            for was, now in zip(before.heaters, after.heaters, strict=False)
+        )
         or _inference_facts(before.inference) != _inference_facts(after.inference)
         or changed_watts(before.power_w, after.power_w)
     )

@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from hashcenter_bridge.errors import DeviceFault
+from hashcenter_bridge.fleet.gauge import Gauge
 from hashcenter_bridge.wire.messages import ReleaseRequest, RestartDeviceRequest, StopAllRequest
-from hashcenter_bridge.wire.values import Activity, Effect, LeasePhase
-from tests.bridge.fleet.scripted import MAC, POOLS, Machine, Network, block, maker
+from hashcenter_bridge.wire.values import Activity, Effect, LeasePhase, PowerSource
+from tests.bridge.fleet.scripted import CAN, MAC, POOLS, Machine, Network, block, maker
 from tests.bridge.rigs import Bench, Devices
 
 HEATER = "asic-02-00-00-00-00-01"
@@ -272,3 +273,49 @@ async def test_the_knobs_watts_are_learned_and_told_without_flicker(house: House
     inventories = house.line.of("inventory")
     told = {one.heaters[-1].max_w for one in inventories}
     assert 1 < len(told) <= 2
+
+
+class Truth:
+    """A meter that says what a test says."""
+
+    fault: str | None = None
+
+    def __init__(self, watts: float | None) -> None:
+        self.watts = watts
+
+    def power_w(self, _now: float) -> float | None:
+        return self.watts
+
+
+async def test_a_named_meter_is_the_truth_and_a_lasting_difference_is_said(tmp_path: Path) -> None:
+    house = House(tmp_path, {"10.0.0.1": Machine()})
+    can = CAN.model_copy(update={"power_source": PowerSource.ESTIMATED})
+    house.network["10.0.0.1"].can = can
+    await house.start()
+    meter = Truth(3600.0)
+    house.rig.fleet.stations[0].gauge = cast("Gauge", meter)
+    await house.steps(30)
+    said = house.device()
+    assert (said.power_w, said.reported_power_w) == (3600.0, 3000.0)
+    described = house.line.last("inventory").devices[-1].capabilities
+    assert described.power_source == "measured"
+    assert "reported_power_w" in described.readings
+    assert house.heater().power_w == 3600.0
+    assert house.faults() == []
+    await house.steps(320)
+    assert house.faults() == ["meter_disagrees"]
+    assert "says 3000 W, its meter 3600 W" in house.line.last("state").faults[0].text
+    meter.watts = 3050.0
+    await house.steps(30)
+    assert house.faults() == []
+
+
+async def test_a_dead_meter_leaves_the_machines_own_word(tmp_path: Path) -> None:
+    house = House(tmp_path, {"10.0.0.1": Machine()})
+    await house.start()
+    meter = Truth(None)
+    meter.fault = "the meter at 10.0.0.40 cannot be read: it does not answer"
+    house.rig.fleet.stations[0].gauge = cast("Gauge", meter)
+    await house.steps(30)
+    assert house.device().power_w == 3000.0
+    assert house.faults() == ["meter_unreadable"]

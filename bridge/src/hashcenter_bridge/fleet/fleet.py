@@ -75,6 +75,8 @@ class Fleet:
         self._started_at = float("-inf")
         self.asics: dict[str, Asic] = {}
         self.stations = [self._station(plugin, config, context) for plugin, config in blocks]
+        for index, station in enumerate(self.stations):
+            station.offset_s = index / len(self.stations) * station.config.interval_s
         self.locator = Locator(settings.search, clock)
 
     def _station(self, plugin: AsicPlugin, config: AsicConfig, context: PluginContext) -> Station:

@@ -20,7 +20,7 @@ from ..devices.asic import READ_WITHIN_S, WRITE_WITHIN_S, AsicConfig, AsicDriver
 from ..energy import Meter
 from ..errors import DeviceFault
 from ..wire.messages import Device
-from ..wire.values import Activity, Readings
+from ..wire.values import Activity, PowerSource, Readings
 from .gauge import Gauge
 from .readings import disagree, published
 
@@ -64,6 +64,8 @@ class Station:
         self.fault_since = clock()
         self.refusal: DeviceFault | None = None
         self.agreed_at = clock()
+        #: Its second look comes so much later, so that machines are not all asked at once.
+        self.offset_s = 0.0
         self.looks = 0
         self.failures = 0
         self.lateness_s: deque[float] = deque(maxlen=_LATENESSES)
@@ -177,7 +179,8 @@ class Station:
         elif self._clock() >= self._due:
             self.lateness_s.append(self._clock() - self._due)
             await self._attempt(self._look(), may_wait=True)
-            self._due = max(self._due + self._interval_s(), self._clock())
+            self._due = max(self._due + self._interval_s() + self.offset_s, self._clock())
+            self.offset_s = 0.0
         else:
             return False
         return True
@@ -247,8 +250,11 @@ class Station:
         self._same(found.uid, known.uid if known else None)
         if self.meter is None:
             self.meter = Meter(self._kept(found.uid))
+        can = found.capabilities
+        if self.gauge is not None:
+            can = can.model_copy(update={"power_source": PowerSource.MEASURED})
         ordinal = known.ordinal if known else found.ordinal
-        self.device = found.model_copy(update={"ordinal": ordinal})
+        self.device = found.model_copy(update={"ordinal": ordinal, "capabilities": can})
         self._probed_at = self._clock()
 
     def _same(self, found: str | None, expected: str | None) -> None:

@@ -55,15 +55,13 @@ def device(asic: Asic) -> Device:
         fields["power_percent"] = None
     if can.steps:
         fields["step"] = None
-    changes: dict[str, object] = {}
     if asic.station.gauge is not None:
         fields |= dict.fromkeys(("power_w", "reported_power_w"))
-        changes["power_source"] = PowerSource.MEASURED
     known = tuple(name for name in fields if name in Readings.model_fields)
     return found.model_copy(
         update={
             "name": asic.station.name,
-            "capabilities": can.model_copy(update={**changes, "readings": known}),
+            "capabilities": can.model_copy(update={"readings": known}),
         }
     )
 
