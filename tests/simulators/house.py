@@ -29,14 +29,14 @@ _FORGET_AFTER_S: Final = 60.0
 class Building:
     """What a room is made of. Units: K/W, J/K, W, degrees Celsius.
 
-    The defaults are a room of 30 m2 in an old house: 36 W hold it one kelvin above the outdoors.
+    The defaults are a floor of 90 m2 in an old house: 107 W hold it one kelvin above the outdoors.
     """
 
-    air_to_mass_k_per_w: float = 0.006
-    mass_to_outdoor_k_per_w: float = 0.022
-    air_j_per_k: float = 0.5e6
-    mass_j_per_k: float = 6.0e6
-    gains_w: float = 80.0
+    air_to_mass_k_per_w: float = 0.002
+    mass_to_outdoor_k_per_w: float = 0.0073
+    air_j_per_k: float = 1.5e6
+    mass_j_per_k: float = 18.0e6
+    gains_w: float = 240.0
 
     def steady_air_c(self, outdoor_c: float, heating_w: float) -> float:
         """Return the temperature at which the room stays with `heating_w` watts."""

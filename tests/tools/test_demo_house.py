@@ -18,18 +18,18 @@ def test_a_settled_room_stays_as_it_is_with_the_watts_that_hold_it() -> None:
 
 
 def test_more_watts_warm_the_room_and_fewer_cool_it() -> None:
-    room = settled(BUILDING, BUILDING.steady_air_c(2.0, 500.0), outdoor_c=2.0)
+    room = settled(BUILDING, BUILDING.steady_air_c(2.0, 1_500.0), outdoor_c=2.0)
 
-    assert step(BUILDING, room, 700.0, 3600).air_c > room.air_c + 0.5
-    assert step(BUILDING, room, 300.0, 3600).air_c < room.air_c - 0.5
+    assert step(BUILDING, room, 2_100.0, 3600).air_c > room.air_c + 0.5
+    assert step(BUILDING, room, 900.0, 3600).air_c < room.air_c - 0.5
 
 
-def test_two_gpus_at_700_w_carry_the_room_far_above_a_cold_day() -> None:
+def test_two_gpus_and_an_asic_carry_the_house_through_a_cold_day() -> None:
     room = Room(air_c=10.0, mass_c=8.0, outdoor_c=2.0)
 
-    later = step(BUILDING, room, 700.0, 14 * 24 * 3600)
+    later = step(BUILDING, room, 1_900.0, 14 * 24 * 3600)
 
-    assert later.air_c == pytest.approx(BUILDING.steady_air_c(2.0, 700.0), abs=0.05)
+    assert later.air_c == pytest.approx(BUILDING.steady_air_c(2.0, 1_900.0), abs=0.05)
     assert 20.0 < later.air_c < 26.0
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 
+from tools.demo.asic import NAME as ASIC_NAME
 from tools.demo.gpus import GPUS, MINER_CPU_PERCENT
 from tools.demo.ports import HOST, until_open
 from tools.demo.processes import DemoError, Processes, Program
@@ -57,6 +58,15 @@ name = "smollm2"
 alias = "SmolLM2-135M"
 model = "{model}"
 sha256 = "{sha256}"
+"""
+
+_ASIC: Final = """
+[[asic]]
+plugin = "braiins"
+name = "{name}"
+address = "{host}"
+port = {port}
+starts_per_day = 96
 """
 
 #: A polite miner would starve on a machine that does other things, and its GPU would draw nothing.
@@ -109,10 +119,11 @@ class Bridge:
         """Whether it was started and has not ended."""
         return self.program is not None and self.program.running
 
-    async def start(self, pool_port: int) -> None:
+    async def start(self, pool_port: int, asic_port: int) -> None:
         """Write the owner's file and run the bridge; returns once its HTTP API is open."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.configuration.write_text(self._text(pool_port))
+        asic = _ASIC.format(name=ASIC_NAME, host=HOST, port=asic_port)
+        self.configuration.write_text(self._text(pool_port) + asic)
         await self.start_again()
 
     async def start_again(self) -> None:

@@ -45,7 +45,7 @@ async def _use(demo: Demo, report: Report) -> None:
 
         async def setting_up() -> str:
             await set_up(demo, home, lambda _: None)
-            return "broker, rig, voice assistant, energy, prices, breaker, room, dashboard"
+            return "broker, rig, voice assistant, energy, prices, breakers, room, dashboard"
 
         if await report.step("A newcomer sets it up", setting_up):
             await _look(demo, home, report)

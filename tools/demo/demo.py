@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tools.demo import newcomer, owner
+from tools.demo.asic import start_asic
 from tools.demo.bridge import RIG, Bridge
 from tools.demo.broker import start_broker
 from tools.demo.client import HomeAssistant, log_in_as_owner
@@ -48,6 +49,7 @@ class Demo:
             gpus=self.gpus.environment,
         )
         self.pool: Pool | None = None
+        self._asic_port: int | None = None
 
     @property
     def has_house(self) -> bool:
@@ -73,6 +75,8 @@ class Demo:
         }
         if self.pool is not None:
             ports |= {"the pool": self.pool.port, "the pool's control": self.pool.control_port}
+        if self._asic_port is not None:
+            ports["the ASIC"] = self._asic_port
         return ports
 
     def displaced(self) -> list[tuple[str, int]]:
@@ -90,7 +94,8 @@ class Demo:
             "house", [sys.executable, "-m", "tests.simulators.house", *house]
         )
         self.pool = await start_pool(self.processes)
-        await self.bridge.start(self.pool.port)
+        self._asic_port = await start_asic(self.processes)
+        await self.bridge.start(self.pool.port, self._asic_port)
         await until_started(home, self.home_port)
 
     async def log_in(self) -> HomeAssistant:
@@ -132,7 +137,7 @@ async def set_up(
         ("Making it the voice assistant", lambda: newcomer.add_agent(home)),
         ("Adding the energy page", lambda: newcomer.add_energy(home)),
         ("Saying what watts cost", lambda: owner.set_prices(home)),
-        ("Adding the breaker", lambda: owner.add_circuit(home)),
+        ("Adding the breakers", lambda: owner.add_circuits(home)),
         ("Adding a room to heat", lambda: owner.add_room(home)),
         ("Adding the dashboard", lambda: newcomer.add_dashboard(home)),
         ("Waiting for the rig's controls", lambda: newcomer.wait_for_controls(home)),

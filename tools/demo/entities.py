@@ -1,11 +1,13 @@
 """Which entity is which, by what it is (its unique id) and not by how it is called."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tools.demo.bridge import RIG
 from tools.demo.client import HomeAssistant
 from tools.demo.processes import DemoError
+
+_COLONS_OF_A_MAC: Final = 5
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,24 @@ class Entities:
         return self._of(f"rig/{RIG}_{key}")
 
     def heater(self, key: str) -> str:
-        """An entity of the rig's only heater."""
-        start, end = f"rig/{RIG}/", f"_{key}"
+        """An entity of the rig's machine: its GPUs and CPU as one heater."""
+        return self._of(f"rig/{RIG}/{RIG}_{key}")
+
+    def asic(self, key: str) -> str:
+        """An entity of the ASIC, which is the device whose uid is a MAC address."""
+        for unique_id, entity in self.by_unique_id.items():
+            if unique_id.count(":") == _COLONS_OF_A_MAC and unique_id.endswith(f"_{key}"):
+                return entity
+        raise DemoError(f"the ASIC has no entity {key!r}; there are {sorted(self.by_unique_id)}")
+
+    @property
+    def asic_heater(self) -> str:
+        """How the ASIC is named among the heaters."""
+        start = f"rig/{RIG}/asic-"
         for unique_id in self.by_unique_id:
-            if unique_id.startswith(start) and unique_id.endswith(end):
-                return self.by_unique_id[unique_id]
-        raise DemoError(f"the rig's heater has no entity {key!r}")
+            if unique_id.startswith(start):
+                return unique_id.removeprefix("rig/").partition("_")[0]
+        raise DemoError(f"there is no ASIC; there are {sorted(self.by_unique_id)}")
 
     def device(self, uid: str, key: str) -> str:
         """An entity of a device, by its uid (a GPU's UUID)."""

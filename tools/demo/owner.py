@@ -3,6 +3,7 @@
 The same forms as in Settings -> Devices & services, over Home Assistant's own API.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from tools.demo.bridge import RIG
@@ -21,6 +22,7 @@ AMPS: Final = 16
 #: A kettle on the same socket.
 OTHERS_W: Final = 1800
 
+_MACHINE: Final = f"{RIG}/{RIG}"
 _SUBENTRY_FLOWS: Final = "/api/config/config_entries/subentries/flow"
 _OPTIONS: Final = "/api/config/config_entries/options/flow"
 _APPEARS_WITHIN_S: Final = 30.0
@@ -32,33 +34,42 @@ async def set_prices(home: HomeAssistant) -> None:
         "price_per_kwh": 0.30,
         "tariff": {},
         "supply": {},
-        "work": {"gpu_hash_value_per_kwh": 0.04, "inference_value_per_mtoken": 0.5},
+        "work": {
+            "gpu_hash_value_per_kwh": 0.04,
+            "hash_value_per_th_day": 0.045,
+            "inference_value_per_mtoken": 0.5,
+        },
         "alternative": {"alternative_cop": 1.0},
     }
     await _submit_options(home, "money", money)
     await _submit_options(home, "outdoor", {"outdoor": OUTDOOR})
 
 
-async def add_circuit(home: HomeAssistant) -> None:
-    """Add the socket that the rig hangs on, with a kettle beside it."""
-    form = {
-        "name": CIRCUIT_NAME,
-        "volts": VOLTS,
-        "amps": AMPS,
-        "heaters": [f"{RIG}/{RIG}"],
-        "others_w": OTHERS_W,
-        "metering": {},
-        "supply": {},
-    }
-    await _add(home, "circuit", form)
+async def add_circuits(home: HomeAssistant) -> None:
+    """Add the breakers: the rig's socket with a kettle beside it, and the ASIC's own."""
+    asic = await until("the ASIC is there", partial(_asic, home), _APPEARS_WITHIN_S)
+    for name, volts, amps, heater, others_w in (
+        (CIRCUIT_NAME, VOLTS, AMPS, _MACHINE, OTHERS_W),
+        ("Workshop breaker", VOLTS, 25, asic, 0),
+    ):
+        form = {
+            "name": name,
+            "volts": volts,
+            "amps": amps,
+            "heaters": [heater],
+            "others_w": others_w,
+            "metering": {},
+            "supply": {},
+        }
+        await _add(home, "circuit", form)
 
 
 async def add_room(home: HomeAssistant) -> str:
-    """Add the living room, which the rig heats; return its thermostat."""
+    """Add the living room, which GPUs and ASIC heat; return its thermostat."""
     form = {
         "name": ROOM_NAME,
         "thermometer": THERMOMETER,
-        "heaters": [f"{RIG}/{RIG}"],
+        "heaters": [_MACHINE, (await Entities.read(home)).asic_heater],
         **{section: {} for section in ("temperatures", "around", "limits", "quiet", "more")},
     }
     await _add(home, "room", form)
@@ -71,6 +82,14 @@ async def add_room(home: HomeAssistant) -> str:
     thermostat = await until("the thermostat is there", there, _APPEARS_WITHIN_S)
     assert thermostat is not None
     return thermostat
+
+
+async def _asic(home: HomeAssistant) -> str:
+    """Return how the ASIC is named among the heaters; nothing while it is not there."""
+    try:
+        return (await Entities.read(home)).asic_heater
+    except DemoError:
+        return ""
 
 
 async def _add(home: HomeAssistant, kind: str, form: dict[str, Any]) -> None:

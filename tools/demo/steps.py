@@ -1,7 +1,7 @@
 """The steps of the user's check. Each returns what it saw, or says it in a DemoError."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +24,10 @@ _OTHER_HEAT_W: Final = 450.0
 #: Far above what the room has: everything that the rig has is needed.
 _WARM_C: Final = 24
 _WARM_W: Final = 0.85 * MAX_W
+#: An S19j Pro that works hard, and one that is paused.
+_ASIC_WARM_W: Final = 2500.0
+_ASIC_MOST_W: Final = 3300.0
+_ASIC_IDLE_W: Final = 60.0
 #: What cards, mainboard and the supply's loss draw when nothing runs, and a little more.
 _IDLE_W: Final = BASE_W + 2 * 30.0
 
@@ -85,6 +89,8 @@ class Steps:
             entities.rig("power_w"),
             entities.rig("energy_kwh"),
             entities.heater("available_w"),
+            entities.asic("power_w"),
+            entities.asic("hash_rate_mhs"),
             THERMOMETER,
         ]
         for uid in self._demo.gpus.uuids:
@@ -108,12 +114,13 @@ class Steps:
     async def warm_the_room(self) -> str:
         """Turn the room's thermostat up and off again, and see the measured watts follow."""
         entities = await Entities.read(self._home)
-        thermostat, power = entities.thermostat, entities.rig("power_w")
+        thermostat, asic = entities.thermostat, entities.asic("power_w")
         assert thermostat is not None
         await self._home.act(
             "climate", "set_temperature", thermostat, temperature=_WARM_C, hvac_mode="heat"
         )
-        warm_w = await self._until_number(power, _WARM_W, MAX_W, "the room is warmed")
+        warm_w = await self._until_watts(_WARM_W, MAX_W, "GPUs warm the room")
+        asic_w = await self._until_number(asic, _ASIC_WARM_W, _ASIC_MOST_W, "the ASIC warms it")
 
         async def heating() -> bool:
             states = await self._home.states()
@@ -121,16 +128,19 @@ class Steps:
 
         await until("the thermostat says that it heats", heating, _WATTS_WITHIN_S)
         await self._home.act("climate", "turn_off", thermostat)
-        idle_w = await self._until_number(power, 0.0, _IDLE_W, "the heat ends")
-        return f"{_WARM_C} °C asked, {warm_w:.0f} W; off, {idle_w:.0f} W"
+        idle_w = await self._until_watts(0.0, _IDLE_W, "the GPUs' heat ends")
+        paused_w = await self._until_number(asic, 0.0, _ASIC_IDLE_W, "the ASIC's heat ends")
+        return (
+            f"{_WARM_C} °C asked, {warm_w:.0f} W and {asic_w:.0f} W of the ASIC; "
+            f"off, {idle_w:.0f} W and {paused_w:.0f} W"
+        )
 
     async def ask_for_heat(self) -> str:
         """Ask for watts as the dashboard does, and see the measured watts follow."""
         entities = await Entities.read(self._home)
-        power = entities.rig("power_w")
-        before_w = await self._until_number(power, 0.0, _IDLE_W, "nothing runs")
+        before_w = await self._until_watts(0.0, _IDLE_W, "nothing runs")
         await self._home.act("number", "set_value", entities.heater("heat_request"), value=_HEAT_W)
-        after_w = await self._follows(power, _HEAT_W)
+        after_w = await self._follows(_HEAT_W)
         return f"{before_w:.0f} W, then {after_w:.0f} W of {_HEAT_W:.0f} W"
 
     async def ask_while_hashing(self) -> str:
@@ -167,9 +177,9 @@ class Steps:
     async def stop_all(self) -> str:
         """Press Stop all, see everything rest, release it and heat again."""
         entities = await Entities.read(self._home)
-        switch, power = entities.house("stop_all"), entities.rig("power_w")
+        switch = entities.house("stop_all")
         await self._home.act("switch", "turn_on", switch)
-        idle_w = await self._until_number(power, 0.0, _IDLE_W, "the watts fall to idle")
+        idle_w = await self._until_watts(0.0, _IDLE_W, "the watts fall to idle")
 
         async def rests() -> bool:
             return await self._miners_cpu_s() <= 0.01
@@ -186,7 +196,7 @@ class Steps:
         )
         if answer[request]["result"] != "accepted":
             raise DemoError(f"the rig refused {_OTHER_HEAT_W:.0f} W: {answer}")
-        again_w = await self._follows(power, _OTHER_HEAT_W)
+        again_w = await self._follows(_OTHER_HEAT_W)
         await self._hashes()
         return f"{idle_w:.0f} W and no CPU time; released, {again_w:.0f} W by an action"
 
@@ -224,7 +234,7 @@ class Steps:
                 return all(number_in(states[one]) is not None for one in energy)
 
             await until("its entities are back", back, _SEEN_WITHIN_S)
-            await self._follows(entities.rig("power_w"), _OTHER_HEAT_W)
+            await self._follows(_OTHER_HEAT_W)
         for entity, values in seen.items():
             for earlier, later in pairwise(values):
                 if later < earlier:
@@ -253,10 +263,26 @@ class Steps:
         await until(f"{entity} is {wanted}", is_so, _SEEN_WITHIN_S)
 
     async def _until_number(self, entity: str, low: float, high: float, what: str) -> float:
+        return await self._until(lambda states: number_in(states.get(entity)), low, high, what)
+
+    async def _until_watts(self, low: float, high: float, what: str) -> float:
+        """Wait for watts of the rig without its ASIC: GPUs, mainboard, the supply's loss."""
+        entities = await Entities.read(self._home)
+        rig, asic = entities.rig("power_w"), entities.asic("power_w")
+
+        def machine_w(states: dict[str, Any]) -> float | None:
+            whole_w, asic_w = number_in(states.get(rig)), number_in(states.get(asic))
+            return None if whole_w is None or asic_w is None else whole_w - asic_w
+
+        return await self._until(machine_w, low, high, what)
+
+    async def _until(
+        self, read: Callable[[dict[str, Any]], float | None], low: float, high: float, what: str
+    ) -> float:
         seen: list[float] = []
 
         async def inside() -> bool:
-            value = number_in((await self._home.states()).get(entity))
+            value = read(await self._home.states())
             if value is not None and (not seen or seen[-1] != value):
                 seen.append(value)
             return value is not None and low <= value <= high
@@ -266,13 +292,13 @@ class Steps:
         except DemoError as err:
             shown = ", ".join(f"{value:g}" for value in seen) or "unknown"
             metered = (await self._demo.bridge.metrics()).get(POWER)
-            raise DemoError(f"{err}; {entity} was {shown}, the rig says {metered}") from None
+            raise DemoError(f"{err}; it was {shown}, the rig says {metered}") from None
         return seen[-1]
 
-    async def _follows(self, power: str, target_w: float) -> float:
+    async def _follows(self, target_w: float) -> float:
         tolerance_w = max(_TOLERANCE_W, _TOLERANCE * target_w)
         what = f"{target_w:.0f} W are drawn"
-        return await self._until_number(power, target_w - tolerance_w, target_w + tolerance_w, what)
+        return await self._until_watts(target_w - tolerance_w, target_w + tolerance_w, what)
 
     async def _miners_cpu_s(self) -> float:
         """Return the CPU seconds per second of the miners over a moment."""
