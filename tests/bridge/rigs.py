@@ -22,6 +22,7 @@ from hashcenter_bridge.programs import MinerProgram, RunnerProgram
 from hashcenter_bridge.rig import Rig
 from hashcenter_bridge.runners import Upstream
 from hashcenter_bridge.store import Store
+from hashcenter_bridge.tasks import TaskQueue
 from hashcenter_bridge.tickets import Tickets
 from hashcenter_bridge.warmth import Warmth
 from hashcenter_bridge.wire.codec import WireModel, encode
@@ -264,6 +265,7 @@ class Bench:
             runners=[RunnerProgram(one, lambda: self.now, lambda: None) for one in self.runners],
             tickets=Tickets(lambda: self.now, lambda: None, answers.closed, answers.opened),
             warmth=Warmth(lambda: self.now, lambda: None),
+            tasks=TaskQueue(self.folder / "tasks", lambda: self.now),
             answers=answers,
             state=State(stopped=store.kept.stopped, **state),
             url="http://attic:8420",

@@ -5,8 +5,9 @@ only runner, unless a test holds the grants back.
 """
 
 import asyncio
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from hashcenter_bridge.asking import Asking
 from hashcenter_bridge.child import Child, ChildState
 from hashcenter_bridge.house_api import Readiness
 from hashcenter_bridge.http_api import create_app, server
@@ -23,6 +25,8 @@ from hashcenter_bridge.prefix import PromptKeeper
 from hashcenter_bridge.registry import load
 from hashcenter_bridge.runners import Runner
 from hashcenter_bridge.runners.upstream import session
+from hashcenter_bridge.task_rules import Status
+from hashcenter_bridge.tasks import TaskQueue
 from hashcenter_bridge.tickets import Ticket, Tickets
 from hashcenter_bridge.warmth import Warmth
 
@@ -109,9 +113,14 @@ async def wanted(runner: Runner) -> AsyncIterator[Running]:
 
 @dataclass
 class Api:
-    """The HTTP API, served. `closed` are finished tickets; `grant` decides about each new one."""
+    """The HTTP API, served. `closed` are finished tickets; `grant` decides about each new one.
+
+    `told` is what was said of queued tasks.
+    """
 
     url: str
+    tasks: TaskQueue
+    told: list[tuple[str, Status]] = field(default_factory=list)
     closed: list[Ticket] = field(default_factory=list)
     open: Mapping[int, Ticket] = field(default_factory=dict)
     grant: Callable[[Ticket], None] = lambda ticket: ticket.grant("voice")
@@ -131,10 +140,24 @@ class Api:
 
 @asynccontextmanager
 async def served(
-    *runners: Runner, keepers: Mapping[str, PromptKeeper] | None = None
+    *runners: Runner,
+    keepers: Mapping[str, PromptKeeper] | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Api]:
-    """Serve the API over `runners` on a free port of the loopback interface."""
-    api = Api("")
+    """Serve the API over `runners` on a free port of the loopback interface.
+
+    Queued tasks are kept in `folder`, or nowhere for long.
+    """
+    with tempfile.TemporaryDirectory() as passing:
+        tasks = TaskQueue(folder or Path(passing))
+        async with _served(Api("", tasks), runners, keepers or {}) as api:
+            yield api
+
+
+@asynccontextmanager
+async def _served(
+    api: Api, runners: Sequence[Runner], keepers: Mapping[str, PromptKeeper]
+) -> AsyncIterator[Api]:
 
     def look() -> None:
         for ticket in tickets.open.values():
@@ -148,13 +171,16 @@ async def served(
 
     tickets = Tickets(time.monotonic, look, api.closed.append)
     api.open = tickets.open
+    by_name = {runner.name: runner for runner in runners}
+    asking = Asking(tickets, by_name, keepers, lambda _: api.ready[0])
+    api.tasks.load(asking.whole, lambda *said: api.told.append(said))
     app = create_app(
-        tickets=tickets,
-        runners={runner.name: runner for runner in runners},
+        asking=asking,
+        tasks=api.tasks,
         accepts=lambda given: given == KEY,
         metrics=lambda: "hashcenter_up 1\n",
         health=health,
-        readiness=Readiness(api.warmth, lambda: api.ready, lambda _: api.ready[0], keepers or {}),
+        readiness=Readiness(api.warmth, lambda: api.ready, keepers),
     )
     serving = server(app)
     await serving.setup()
@@ -164,6 +190,7 @@ async def served(
         api.url = f"http://{host}:{port}"
         yield api
     finally:
+        await api.tasks.close()
         await serving.cleanup()
 
 

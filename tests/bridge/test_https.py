@@ -14,12 +14,14 @@ import pytest
 from aiohttp import web
 
 from hashcenter_bridge import certificate, key
+from hashcenter_bridge.asking import Asking
 from hashcenter_bridge.config import HttpConfig
 from hashcenter_bridge.errors import ConfigError
 from hashcenter_bridge.house_api import Readiness
 from hashcenter_bridge.http_api import create_app, server
 from hashcenter_bridge.key import GRACE_S, Keys
 from hashcenter_bridge.proof import PATH, add_proof
+from hashcenter_bridge.tasks import TaskQueue
 from hashcenter_bridge.tickets import Tickets
 from hashcenter_bridge.warmth import Warmth
 from tests.brokers import HOST, free_port
@@ -31,15 +33,14 @@ NONCE = "00112233445566778899aabbccddeeff"
 async def https(folder: Path) -> AsyncIterator[tuple[str, Keys]]:
     """Serve the API as the bridge does on a network; yield its address and its keys."""
     keys, shown = Keys(folder), certificate.read_or_make(folder)
+    tickets = Tickets(lambda: 0.0, lambda: None, lambda _: None)
     app = create_app(
-        tickets=Tickets(lambda: 0.0, lambda: None, lambda _: None),
-        runners={},
+        asking=Asking(tickets, {}, {}, lambda _: False),
+        tasks=TaskQueue(folder / "tasks"),
         accepts=keys.accepts,
         metrics=str,
         health=dict,
-        readiness=Readiness(
-            Warmth(lambda: 0.0, lambda: None), lambda: (False, ""), lambda _: False
-        ),
+        readiness=Readiness(Warmth(lambda: 0.0, lambda: None), lambda: (False, "")),
     )
     add_proof(app, keys.valid, shown.fingerprint)
     runner, port = server(app), free_port()

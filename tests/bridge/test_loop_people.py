@@ -1,11 +1,16 @@
 """Rules of the loop about people who ask, and those who are about to."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hashcenter_bridge.child import ChildState
+from hashcenter_bridge.question import Question
+from hashcenter_bridge.task_rules import Run
 from hashcenter_bridge.tickets import Priority, Ticket
+from hashcenter_bridge.wire.values import Favor
 from tests.bridge.rigs import Answerer, Bench, Hasher
 
 
@@ -112,3 +117,38 @@ async def test_a_model_that_fills_the_card_is_loaded_for_a_question_and_says_how
         miner.state = ChildState.STOPPED
         await bench.step()
         assert model.wanted[-1] is True
+
+
+async def test_queued_work_is_done_when_the_house_wants_heat_and_does_not_favor_hashing(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path)
+    bench.runners = [Answerer()]
+    await bench.start()
+    asked: list[str] = []
+
+    async def ask(question: Question, _priority: Priority) -> dict[str, Any]:
+        asked.append(question.fields["messages"][0]["content"])
+        return {}
+
+    bench.rig.tasks.load(ask, bench.loop.task_event)
+    request = {"messages": [{"role": "user", "content": "rhyme"}]}
+    bench.rig.tasks.add(request, "poem", 86_400.0, Run.HEAT)
+    await bench.steps(2)
+    bench.ask(power_w=300.0, favor=Favor.HASHING)
+    await bench.steps(2)
+    bench.ask(power_w=10.0, favor=Favor.INFERENCE)
+    await bench.steps(2)
+    assert asked == []
+    assert bench.line.last("state").inference.tasks_waiting == 1
+    bench.ask(power_w=300.0, favor=Favor.INFERENCE)
+    for _ in range(3):
+        await bench.step()
+        await asyncio.sleep(0)
+    assert asked == ["rhyme"]
+    events = [(one.code, one.task, one.text) for one in bench.line.of("event") if one.task]
+    assert events == [
+        ("task_running", "poem", "A queued task is running."),
+        ("task_done", "poem", "A queued task is done."),
+    ]
+    assert bench.line.last("state").inference.tasks_waiting == 0

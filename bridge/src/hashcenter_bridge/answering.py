@@ -3,6 +3,7 @@
 from .arbiter.types import Running
 from .programs import RunnerProgram
 from .rig import Rig
+from .task_rules import Status
 from .wire.messages import InferenceState
 
 _STOPPED = "stopped by a person: Stop all"
@@ -68,6 +69,8 @@ def inference(rig: Rig) -> InferenceState | None:
         hashes_given_up_total=totals.hashes_given_up if rig.miners else None,
         energy_given_up_kwh=round(totals.joules_given_up / 3.6e6, 4) if rig.miners else None,
         last_answer=figures.last,
+        tasks_waiting=rig.tasks.count(Status.WAITING),
+        tasks_running=rig.tasks.count(Status.RUNNING),
     )
 
 

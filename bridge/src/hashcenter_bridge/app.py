@@ -24,6 +24,7 @@ from .alone import alone
 from .answering import can_answer
 from .answers import Answers
 from .arbiter.types import Rules, Running, State
+from .asking import Asking
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
@@ -40,6 +41,7 @@ from .programs import MinerProgram, RunnerProgram
 from .proof import add_proof
 from .rig import Rig
 from .store import Store, make_folder
+from .tasks import TaskQueue
 from .tickets import Tickets
 from .warmth import Warmth
 from .watchdog import feed
@@ -113,6 +115,7 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
         ],
         tickets=Tickets(clock, changed, answers.closed, answers.opened),
         warmth=Warmth(clock, changed),
+        tasks=TaskQueue(state / "tasks"),
         answers=answers,
         state=State(stopped=store.kept.stopped, adopted_until=clock() + config.rig.coast_s),
         url=_url(config.http),
@@ -167,15 +170,24 @@ async def _serve_people(loop: Loop) -> web.AppRunner | None:
     keys = Keys(rig.config.rig.state_folder)
     shown = http.certificate(rig.config.rig.state_folder)
     programs = {program.runner.name: program for program in rig.runners}
+    keepers = {name: one.keeper for name, one in programs.items() if one.keeper is not None}
+    asking = Asking(
+        rig.tickets,
+        {name: program.runner for name, program in programs.items()},
+        keepers,
+        lambda name: programs[name].running is Running.ACTIVE,
+    )
+    try:
+        rig.tasks.load(asking.whole, loop.task_event)
+    except OSError as err:
+        folder = rig.config.rig.state_folder / "tasks"
+        raise ConfigError(
+            f"[rig] state_folder: {folder} cannot be used ({err.strerror}); repair it"
+        ) from None
     app = create_app(
-        tickets=rig.tickets,
-        runners={name: program.runner for name, program in programs.items()},
-        readiness=Readiness(
-            warmth=rig.warmth,
-            ready=partial(can_answer, rig),
-            active=lambda name: programs[name].running is Running.ACTIVE,
-            keepers={name: one.keeper for name, one in programs.items() if one.keeper is not None},
-        ),
+        asking=asking,
+        tasks=rig.tasks,
+        readiness=Readiness(rig.warmth, partial(can_answer, rig), keepers),
         accepts=keys.accepts,
         metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
@@ -277,6 +289,7 @@ async def _run(config: Config, source: Source) -> None:
 async def _end(loop: Loop, people: web.AppRunner | None, owner: web.AppRunner) -> None:
     """Let go of everything; what fails to stop must not keep the rest from stopping."""
     rig = loop.rig
+    await rig.tasks.close()
     parts = [*(one.close() for one in rig.miners), *(one.close() for one in rig.runners)]
     parts += [server.cleanup() for server in (people, owner) if server]
     for result in await asyncio.gather(*parts, return_exceptions=True):

@@ -27,12 +27,11 @@ class Readiness:
     """How ready the runners are, and what makes them so.
 
     `keepers` are those runners' prompts, by name. `ready` says whether any runner can answer now,
-    and why not; `active` says it of one.
+    and why not.
     """
 
     warmth: Warmth
     ready: Callable[[], tuple[bool, str]]
-    active: Callable[[str], bool]
     keepers: Mapping[str, PromptKeeper] = field(default_factory=dict)
 
 

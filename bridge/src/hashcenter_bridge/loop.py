@@ -20,6 +20,7 @@ from .intake import Intake, Situation
 from .mqtt import Line
 from .report import Schedule
 from .rig import Rig
+from .task_rules import Status
 from .wire.messages import (
     Announce,
     AnyRequest,
@@ -147,6 +148,7 @@ class Loop:
         people.keep_prompts(rig)
         self._count()
         people.count_given_up(rig, now)
+        people.run_tasks(rig, now)
         self._find_faults(now)
         self._publish(now)
 
@@ -360,6 +362,7 @@ class Loop:
         text: str,
         severity: Severity = Severity.INFO,
         uid: str | None = None,
+        task: str | None = None,
     ) -> None:
         """Say that something happened."""
         if self.line is not None:
@@ -370,8 +373,14 @@ class Loop:
                 text=text[:400],
                 severity=severity,
                 uid=uid,
+                task=task,
             )
             self.line.say(EVENT, event)
+
+    def task_event(self, number: str, status: Status) -> None:
+        """Say what became of a queued task: its id and status, never its words."""
+        self.tell(f"task_{status}", f"A queued task is {status}.", task=number)
+        self.wake()
 
     def _situation(self) -> Situation:
         rig = self.rig

@@ -1,12 +1,13 @@
 """What the loop does for people at each step, besides granting their tickets."""
 
+from .arbiter.allocate import wall_w
 from .arbiter.types import Running
 from .given_up import Paused
 from .prefix import VOICE_SLOT
 from .programs import MinerProgram
 from .rig import Rig
 from .tickets import Priority
-from .wire.values import DeviceKind
+from .wire.values import DeviceKind, Favor, LeasePhase
 
 
 def keep_prompts(rig: Rig) -> None:
@@ -29,6 +30,20 @@ def keep_prompts(rig: Rig) -> None:
 def count_given_up(rig: Rig, now: float) -> None:
     """Count what miners give up for people."""
     rig.given_up.look((_paused(rig, program) for program in rig.miners), now)
+
+
+def run_tasks(rig: Rig, now: float) -> None:
+    """Have queued work done when it is wanted."""
+    rig.tasks.step(wants_heat=_wants_heat(rig, now), answer_s=rig.answers.answer_s)
+
+
+def _wants_heat(rig: Rig, now: float) -> bool:
+    """Return whether the house leases more than the machine draws idle, and not for hashing."""
+    lease = rig.state.lease
+    if lease is None or lease.phase(now) is not LeasePhase.ACTIVE or lease.favor == Favor.HASHING:
+        return False
+    idle_w = sum(device.idle_w for device in rig.metering.seen(now))
+    return lease.power_w > wall_w(idle_w, rig.rules)
 
 
 def _paused(rig: Rig, program: MinerProgram) -> Paused:

@@ -50,7 +50,11 @@ class Question:
 
 def read_chat(payload: bytes) -> Question:
     """Return the chat completion asked for. Raises ApiError (400)."""
-    fields = _read(payload)
+    return read_chat_fields(read_object(payload))
+
+
+def read_chat_fields(fields: dict[str, Any]) -> Question:
+    """Return the chat completion in a JSON object. Raises ApiError (400)."""
     stream = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise bad_request("stream must be true or false", "stream")
@@ -85,7 +89,7 @@ def read_warm(payload: bytes) -> Announcement:
     """Return the announcement in a body, which may be empty. Raises ApiError (400)."""
     if not payload.strip():
         return Announcement(None, None, background=False)
-    fields = _read(payload)
+    fields = read_object(payload)
     who, background = fields.pop("id", None), fields.pop("background", False)
     if who is not None and not (isinstance(who, str) and 0 < len(who) <= _MAX_NAME):
         raise bad_request(f"id must be a name of at most {_MAX_NAME} characters", "id")
@@ -98,13 +102,14 @@ def read_warm(payload: bytes) -> Announcement:
 
 def read_embeddings(payload: bytes) -> Question:
     """Return the embeddings asked for. Raises ApiError (400)."""
-    fields = _read(payload)
+    fields = read_object(payload)
     if not isinstance(fields.get("input"), str | list) or not fields["input"]:
         raise bad_request("input must be text or a list", "input")
     return Question(fields, _model(fields))
 
 
-def _read(payload: bytes) -> dict[str, Any]:
+def read_object(payload: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body. Raises ApiError (400)."""
     try:
         fields = json.loads(payload, parse_constant=_no_number)
         # What was read must also be text that can be sent: no half surrogate pairs, no 1e999.

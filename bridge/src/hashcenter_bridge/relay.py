@@ -76,7 +76,7 @@ class Relay:
         ticket.usage = _usage(_json(answer))
         return web.Response(body=answer, content_type="application/json")
 
-    async def chat(self, body: bytes, ticket: Ticket) -> web.Response:
+    async def chat(self, body: bytes, ticket: Ticket) -> dict[str, Any]:
         """Return the answer in one piece. Raises ApiError or Recalled."""
         whole = Assembly()
         try:
@@ -86,7 +86,7 @@ class Relay:
             raise self._broken(err, ticket) from None
         if whole.error is not None:
             raise _refused(self.runner.name, 500, json.dumps(whole.error).encode())
-        return web.json_response(whole.answer())
+        return whole.answer()
 
     async def chat_stream(
         self, body: bytes, ticket: Ticket, request: web.Request, *, keep_progress: bool = False
@@ -149,7 +149,8 @@ class Relay:
         async def hand_on(data: bytes) -> None:
             nonlocal events, tail
             if data:
-                ticket.on_recall = None
+                if not ticket.redoable:
+                    ticket.on_recall = None
                 await take(data)
                 events += data.count(b"data: {")
                 tail = (tail + data)[-_TAIL_BYTES:]

@@ -12,6 +12,7 @@ from .given_up import GivenUp
 from .metering import Metering
 from .programs import MinerProgram, RunnerProgram
 from .store import Store
+from .tasks import TaskQueue
 from .tickets import Tickets
 from .warmth import Warmth
 from .wire.messages import Health
@@ -35,6 +36,7 @@ class Rig:
     answers: Answers
     state: State
     warmth: Warmth
+    tasks: TaskQueue
     url: str | None = None
     wanted: Wanted | None = None
     given_up: GivenUp = field(init=False)

@@ -45,7 +45,7 @@ class Ticket:
 
     Stages: `opened`, `granted`, `first_token`, `closed`. `runner` and the runner's `slot` are set
     with the grant. `on_recall` is what calls an answer off that has said nothing yet; None while
-    that is not possible.
+    that is not possible. A `redoable` answer goes to nobody before it is whole.
     """
 
     id: int
@@ -58,6 +58,7 @@ class Ticket:
     slot: int | None = None
     refusal: TicketRefused | None = None
     on_recall: Callable[[], None] | None = None
+    redoable: bool = False
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -72,7 +73,8 @@ class Ticket:
     @property
     def recallable(self) -> bool:
         """Whether it is granted and its answer can still be called off."""
-        return self.on_recall is not None and "first_token" not in self.stamps
+        silent = self.redoable or "first_token" not in self.stamps
+        return self.on_recall is not None and silent
 
     def grant(self, runner: str, slot: int = 0) -> None:
         """Let it go to `slot` of `runner`."""
@@ -86,7 +88,7 @@ class Ticket:
             return
         call_off, self.on_recall = self.on_recall, None
         self.runner = self.slot = None
-        del self.stamps["granted"]
+        self.stamps = {"opened": self.stamps["opened"]}
         self._settled.clear()
         assert call_off is not None
         call_off()

@@ -217,6 +217,8 @@ class InferenceState(WireModel):
     hashes_given_up_total: Count | None = None
     energy_given_up_kwh: Annotated[float, Field(ge=0)] | None = None
     last_answer: LastAnswer | None = None
+    tasks_waiting: Count | None = None
+    tasks_running: Count | None = None
 
 
 class Fault(WireModel):
@@ -272,7 +274,10 @@ class DeviceState(Readings):
 
 
 class Event(WireModel):
-    """`event`: something happened: a fault, a pre-emption, a refusal, a safety action."""
+    """`event`: something happened: a fault, a pre-emption, a refusal, a safety action.
+
+    `task` is the id of a queued task whose status the `code` tells (`task_done`, ...).
+    """
 
     boot_id: Name
     tick: Seconds
@@ -281,6 +286,7 @@ class Event(WireModel):
     severity: Open[Severity] = Severity.INFO
     uid: Name | None = None
     heater: Name | None = None
+    task: Name | None = None
 
 
 class Request(WireModel):

@@ -1,0 +1,138 @@
+"""The way of every question: it holds a ticket, waits for its grant, and is relayed to its runner.
+
+question -> counted -> ticket -> grant -> relay -> answer
+`- recalled for somebody more urgent: it waits again
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+from .api_error import ApiError
+from .counting import Counting
+from .prefix import VOICE_SLOT, PromptKeeper
+from .question import Question
+from .relay import Recalled, Relay
+from .runners import Runner
+from .tickets import Priority, Ticket, TicketRefused, Tickets
+
+_RETRY_AFTER: Final = {"Retry-After": "5"}
+
+T = TypeVar("T")
+
+
+class Asking:
+    """Asks `runners`, by name; `keepers` are told what their slots were used for."""
+
+    def __init__(
+        self,
+        tickets: Tickets,
+        runners: Mapping[str, Runner],
+        keepers: Mapping[str, PromptKeeper],
+        active: Callable[[str], bool],
+    ) -> None:
+        self.runners = runners
+        self.counting = Counting(runners, active)
+        self._tickets = tickets
+        self._keepers = keepers
+        self._relays = {name: Relay(runner) for name, runner in runners.items()}
+
+    async def close(self) -> None:
+        """Let go of the runners."""
+        for relay in self._relays.values():
+            await relay.close()
+        await self.counting.close()
+
+    async def chat(
+        self, question: Question, priority: Priority, request: web.Request
+    ) -> web.StreamResponse:
+        """Answer `request`, as a stream if the question wants one. Raises ApiError."""
+
+        async def ask(relay: Relay, body: bytes, ticket: Ticket) -> web.StreamResponse:
+            if not question.stream:
+                return web.json_response(await relay.chat(body, ticket))
+            keep = question.wants_progress
+            return await relay.chat_stream(body, ticket, request, keep_progress=keep)
+
+        return await self._ask(question, priority, ask)
+
+    async def whole(self, question: Question, priority: Priority) -> dict[str, Any]:
+        """Return a whole answer that may be begun anew as often as it must. Raises ApiError."""
+        return await self._ask(
+            question,
+            priority,
+            lambda relay, body, ticket: relay.chat(body, ticket),
+            redoable=True,
+        )
+
+    async def embeddings(self, question: Question, priority: Priority) -> web.Response:
+        """Return embeddings, if the runner makes them. Raises ApiError."""
+        with self._tickets.hold(priority, self.known(question.model)) as ticket:
+            relay = await self._granted(ticket)
+            body = question.body(_name_at(relay.runner, question.model))
+            return await relay.embeddings(body, ticket)
+
+    def known(self, model: str | None) -> str | None:
+        """Return `model` if a runner serves it, or if none is named. Raises ApiError (404)."""
+        known = sorted({one.id for runner in self.runners.values() for one in runner.models})
+        if model is not None and model not in known:
+            raise ApiError(
+                404,
+                "model_not_found",
+                f"there is no model {model[:120]!r} here; there are: {', '.join(known) or 'none'}",
+                "model",
+            )
+        return model
+
+    async def _ask(
+        self,
+        question: Question,
+        priority: Priority,
+        ask: Callable[[Relay, bytes, Ticket], Awaitable[T]],
+        *,
+        redoable: bool = False,
+    ) -> T:
+        model = self.known(question.model)
+        await self.counting.admit(question)
+        with self._tickets.hold(priority, model) as ticket:
+            ticket.redoable = redoable
+            while True:
+                relay = await self._granted(ticket)
+                slot = ticket.slot
+                try:
+                    return await ask(relay, _body(relay.runner, question, slot), ticket)
+                except Recalled:
+                    continue
+                finally:
+                    if (keeper := self._keepers.get(relay.runner.name)) is not None:
+                        _tell(keeper, ticket, slot, question)
+
+    async def _granted(self, ticket: Ticket) -> Relay:
+        try:
+            return self._relays[await ticket.granted()]
+        except TicketRefused as refused:
+            status = 429 if refused.code == "queue_full" else 503
+            raise ApiError(status, refused.code, refused.text, headers=_RETRY_AFTER) from None
+
+
+def _tell(keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Question) -> None:
+    """Tell a runner's keeper what one of its slots was used for."""
+    if ticket.priority is Priority.VOICE and "first_token" in ticket.stamps:
+        keeper.spoken(question.fields, slot)
+    elif slot == VOICE_SLOT:
+        keeper.disturbed()
+
+
+def _body(runner: Runner, question: Question, slot: int | None) -> bytes:
+    """Return the question as its runner gets it."""
+    ours: dict[str, Any] = {}
+    if runner.upstream.is_llama_server:
+        ours = {"id_slot": slot, "return_progress": True}
+    return question.body_for_stream(_name_at(runner, question.model), **ours)
+
+
+def _name_at(runner: Runner, model: str | None) -> str:
+    """Return the name of `model` at the runner that the loop chose: its own if it has no such."""
+    served = [one.id for one in runner.models]
+    return model if model in served else next(iter(served), "")
