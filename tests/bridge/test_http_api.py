@@ -9,7 +9,7 @@ import aiohttp
 import openai
 import pytest
 
-from hashcenter_bridge import http_api
+from hashcenter_bridge import http_api, incoming
 from hashcenter_bridge.tickets import Priority
 from tests.bridge.serving import (
     KEY,
@@ -236,7 +236,7 @@ async def test_a_body_that_is_too_large_is_refused(idle_api: Api) -> None:
 async def test_a_body_that_does_not_come_is_not_waited_for(
     idle_api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_api, "BODY_WITHIN_S", 0.2)
+    monkeypatch.setattr(incoming, "BODY_WITHIN_S", 0.2)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b'{"messages":'

@@ -17,6 +17,7 @@ MESSAGES = {
     "device": "DeviceState",
     "device_asic": "DeviceState",
     "event": "Event",
+    "event_task": "Event",
     "request_lease": "LeaseRequest",
     "request_release": "ReleaseRequest",
     "request_stop_all": "StopAllRequest",

@@ -53,6 +53,9 @@ def _inference_facts(inference: InferenceState | None) -> tuple[object, ...]:
         inference.answering,
         inference.waiting,
         inference.answers_total,
+        inference.prompt_warm,
+        inference.tasks_waiting,
+        inference.tasks_running,
     )
 
 
