@@ -17,6 +17,7 @@ from .part_entity import room_owner
 from .registry import async_place, async_unknown, uid_of
 from .renames import async_follow_renames
 from .services import async_setup_services
+from .task_services import async_setup_task_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -24,6 +25,7 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the actions and serve the dashboard's file."""
     async_setup_services(hass)
+    async_setup_task_services(hass)
     await async_serve_dashboard(hass)
     return True
 

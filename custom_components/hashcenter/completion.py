@@ -36,6 +36,7 @@ _BY_CODE = {
     "not_available": "rig_not_available",
     "queue_full": "rig_busy",
     "wrong_key": "wrong_key",
+    "task_exists": "task_exists",
     "context_length_exceeded": "conversation_too_long",
     "exceed_context_size_error": "conversation_too_long",
 }

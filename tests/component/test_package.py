@@ -53,6 +53,13 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 ENGLISH: Final = json.loads((FOLDER / "translations/en.json").read_text(), object_pairs_hook=once)
+ACTIONS: Final = {
+    "request_heat",
+    "release_heat",
+    "queue_task",
+    "task_result",
+    "cancel_task",
+}
 ICONS: Final = json.loads((FOLDER / "icons.json").read_text())
 
 
@@ -190,7 +197,7 @@ def test_every_subentry_says_what_it_is_and_how_it_is_added_and_changed() -> Non
 
 async def test_the_actions_are_described(hass: HomeAssistant) -> None:
     described = load_yaml_dict(FOLDER / "services.yaml")
-    assert set(described) == set(ENGLISH["services"]) == {"request_heat", "release_heat"}
+    assert set(described) == set(ENGLISH["services"]) == ACTIONS
     for name, action in described.items():
         assert set(action.get("fields", {})) == set(ENGLISH["services"][name].get("fields", {}))
 
@@ -212,7 +219,7 @@ async def test_home_assistant_reads_the_actions_and_icons_without_a_word(
 ) -> None:
     await set_up_house(hass)
     caplog.clear()
-    assert set((await async_get_all_descriptions(hass))[DOMAIN]) == {"request_heat", "release_heat"}
+    assert set((await async_get_all_descriptions(hass))[DOMAIN]) == ACTIONS
     assert DOMAIN in await icon.async_get_icons(hass, "entity", integrations=[DOMAIN])
     assert not [
         record.getMessage()
