@@ -2,7 +2,8 @@
 
 Two real Home Assistants listen to one real bridge at the same time, so that what disturbs one
 disturbs the other. The second gets, for every enabled entity that the first made of a wire field,
-an MQTT sensor on the same topic with a template that takes the same field.
+an MQTT sensor on the same topic with a template that takes the same field. It has a discovery
+prefix of its own: with the usual one the first would make the same sensors once more.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from tools.demo import newcomer
 from tools.demo.client import HomeAssistant, log_in_as_owner
 from tools.demo.home_assistant import make_folder, start_home_assistant, until_started
 from tools.demo.ports import HOST, free_port
-from tools.demo.processes import Processes, Program, until
+from tools.demo.processes import DemoError, Processes, Program, until
 
 _GPUS = 8
 _SETTLE_S = 30.0
 _RIG = "bench"
+_PREFIX = "bench-discovery"
 _UUID_CHARACTERS = len("GPU-") + 36
+_OPTIONS = "/api/config/config_entries/options/flow"
 _Found = list[tuple[str, str]]
 
 
@@ -44,12 +47,15 @@ async def measure(folder: Path, seconds: float, say: Callable[[str], None]) -> d
             )
             say("two Home Assistants have started")
             async with ours[1] as home, bare[1] as other:
+                await _discover_under(other, _PREFIX)
                 await newcomer.accept_rig(home, "")
                 await until("all cards' entities", lambda: _all_cards(home, rig), 60)
                 gpus = await _gpu_entities(home)
                 fields = await _fields(home)
                 await _discover(rig, fields)
                 await until("all MQTT entities", lambda: _all_there(other, len(fields)), 60)
+                if _bench_sensors(await home.states()):
+                    raise DemoError("the first Home Assistant has the second's sensors as well")
                 say(f"{len(fields)} entities in both, {seconds:.0f} s")
                 liveliness = asyncio.create_task(_liven(rig))
                 await asyncio.sleep(_SETTLE_S)
@@ -80,6 +86,16 @@ async def _start(processes: Processes, folder: Path, rig: Rig) -> tuple[Program,
     async with HomeAssistant(url, token) as setup:
         await newcomer.add_broker(setup, rig.broker_port)
     return program, HomeAssistant(url, token)
+
+
+async def _discover_under(home: HomeAssistant, prefix: str) -> None:
+    """Have Home Assistant's MQTT integration listen for sensors under this prefix only."""
+    [entry] = await home.command("config_entries/get", domain="mqtt")
+    flow = await home.post(_OPTIONS, {"handler": entry["entry_id"]})
+    answers = {"discovery": True, "discovery_prefix": prefix}
+    ended = await home.post(f"{_OPTIONS}/{flow['flow_id']}", answers)
+    if ended["type"] != "create_entry":
+        raise DemoError(f"Home Assistant does not accept the form of mqtt: {ended}")
 
 
 async def _registry(home: HomeAssistant) -> list[dict[str, Any]]:
@@ -125,13 +141,16 @@ async def _discover(rig: Rig, fields: _Found) -> None:
                 "device": {"identifiers": ["bench"], "name": "Bench"},
             }
             await client.publish(
-                f"homeassistant/sensor/bench_{number}/config", json.dumps(payload), 1, retain=True
+                f"{_PREFIX}/sensor/bench_{number}/config", json.dumps(payload), 1, retain=True
             )
 
 
 async def _all_there(home: HomeAssistant, count: int) -> bool:
-    states = await home.states()
-    return sum(name.startswith("sensor.bench_bench_") for name in states) >= count
+    return len(_bench_sensors(await home.states())) >= count
+
+
+def _bench_sensors(states: Iterable[str]) -> list[str]:
+    return [name for name in states if name.startswith("sensor.bench_bench_")]
 
 
 async def _liven(rig: Rig) -> None:
