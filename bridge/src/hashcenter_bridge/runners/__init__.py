@@ -15,13 +15,15 @@ from ..wire.messages import Model
 class Upstream:
     """Where a runner listens: `base_url` (with /v1), through a UNIX socket if one is named.
 
-    `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API.
+    `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API. `fingerprint` is
+    the sha256 of the certificate that it must show.
     """
 
     base_url: str
     unix_socket: Path | None = None
     api_key: str | None = None
     is_llama_server: bool = False
+    fingerprint: bytes | None = None
 
     @property
     def root_url(self) -> str:

@@ -17,7 +17,8 @@ def session(upstream: Upstream) -> aiohttp.ClientSession:
     if upstream.unix_socket is not None:
         connector = aiohttp.UnixConnector(str(upstream.unix_socket), force_close=True, limit=0)
     else:
-        connector = aiohttp.TCPConnector(force_close=True, limit=0)
+        trusted = aiohttp.Fingerprint(upstream.fingerprint) if upstream.fingerprint else True
+        connector = aiohttp.TCPConnector(force_close=True, limit=0, ssl=trusted)
     headers = {"Accept-Encoding": "identity"}
     if upstream.api_key is not None:
         headers["Authorization"] = f"Bearer {upstream.api_key}"
