@@ -135,7 +135,8 @@ def device_states(rig: Rig) -> dict[str, DeviceState]:
             }
         )
     for uid, asic in rig.fleet.asics.items():
-        states[uid] = words.device_state(asic, rig.boot_id, now)
+        if words.is_told(asic, now):
+            states[uid] = words.device_state(asic, rig.boot_id, now)
     return states
 
 
@@ -144,7 +145,7 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
     now = rig.clock()
     machine_w = _machine_w(rig)
     asics = rig.fleet.asics
-    asics_w = words.total_w([devices[uid] for uid in asics], asics, now)
+    asics_w = words.total_w(asics.values(), now)
     power_w = None if machine_w is None or asics_w is None else machine_w + asics_w
     by_activity = {Activity.HASHING: 0.0, Activity.ANSWERING: 0.0}
     for uid, state in devices.items():

@@ -245,8 +245,42 @@ async def test_after_addresses_moved_no_machine_is_taken_for_another(tmp_path: P
     house.network.update({"10.0.0.1": two, "10.0.0.2": one})
     await house.start()
     await house.steps(70)
-    assert house.rig.fleet.asics == {}
-    assert house.faults() == ["asic_other_device"]
+    assert one.reads + two.reads == 2
+    faults = house.line.last("state").faults
+    assert [(fault.code, fault.uid) for fault in faults] == [
+        ("other_device", one.mac),
+        ("other_device", two.mac),
+    ]
+    assert "write its mac into the block" in faults[0].text
+    assert all(one.available_w == 0.0 for one in house.line.last("state").heaters[1:])
+
+
+async def test_one_that_is_off_when_the_bridge_starts_stays_part_of_the_rig(house: House) -> None:
+    await house.heat(0.0, 60)
+    machine = house.network.pop("10.0.0.1")
+    house.line.said.clear()
+    await house.start()
+    await house.steps(50)
+    assert house.line.of("inventory")[0].heaters[-1].id == HEATER
+    assert house.line.last("inventory").heaters[-1].unattended_w == 3000.0
+    assert (house.device().power_w, house.device().activity) == (None, Activity.FAULT)
+    assert house.heater().available_why.startswith("silent")
+    assert house.ask(heater=HEATER, power_w=0.0) == "accepted"
+    await house.steps(30)
+    machine.hashes = True
+    house.network["10.0.0.1"] = machine
+    await house.heat(0.0, 70)
+    assert not machine.hashes, "it is paused although nobody had seen it run"
+    assert house.heater().hold_s is None
+
+
+async def test_a_restart_that_is_asked_for_wears_and_is_nobodys_hand(house: House) -> None:
+    await house.heat(2000.0, 60)
+    house.ask(RestartDeviceRequest, uid=MAC)
+    house.network["10.0.0.1"].setting = 3000.0
+    await house.heat(2000.0, 60)
+    assert house.network["10.0.0.1"].setting == 2000.0
+    assert house.heater().starts_left == 5
 
 
 async def test_it_can_be_rebooted_by_the_house(house: House) -> None:

@@ -204,7 +204,7 @@ async def test_it_can_be_rebooted(tmp_path: Path) -> None:
     machine = Machine()
     async with station({ADDRESS: machine}, tmp_path) as one:
         await until(lambda: one.looks >= 1)
-        one.restart()
+        one.do(Act(1, Verb.RESTART))
         await until(lambda: machine.said == ["restart"])
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ..arbiter.asic.acts import restart
 from ..arbiter.asic.decide import decide
 from ..arbiter.asic.types import AsicRules, AsicState, AsicWanted, House
 from ..arbiter.types import Lease
@@ -75,6 +76,8 @@ class Fleet:
         self._started_at = float("-inf")
         self.asics: dict[str, Asic] = {}
         self.stations = [self._station(plugin, config, context) for plugin, config in blocks]
+        for station in self.stations:
+            self._recall(station)
         for index, station in enumerate(self.stations):
             station.offset_s = index / len(self.stations) * station.config.interval_s
         self.locator = Locator(settings.search, clock)
@@ -96,6 +99,17 @@ class Fleet:
         kept = self._store.kept.asics.items()
         here = place(config)
         return next((uid for uid, one in kept if one.address == here and normal_mac(uid)), None)
+
+    def _recall(self, station: Station) -> None:
+        """Know a machine from before: it belongs to the rig while its block does, reached or not.
+
+        So Home Assistant keeps a miner that is off for the summer, and its circuit counts it.
+        """
+        kept = self._store.kept.asics.get(station.mac or "")
+        device = memory.known_device(kept) if kept else None
+        if device is not None and device.uid not in self.asics:
+            station.restore(device)
+            self.asics[device.uid] = self._asic(station, device, self._clock())
 
     async def run(self) -> None:
         """Look at all machines, for ever."""
@@ -136,21 +150,18 @@ class Fleet:
                 continue
             if any(asic.station is station for asic in self.asics.values()):
                 continue
-            numbered = device.model_copy(update={"ordinal": self._store.ordinal(device)})
-            station.device = numbered
-            self.asics[device.uid] = self._asic(station, numbered, now)
+            self.asics[device.uid] = self._asic(station, device, now)
             _LOGGER.info("%s is %s (%s)", station.config.address, station.name, device.uid)
 
     def _asic(self, station: Station, device: Device, now: float) -> Asic:
         config = station.config
+        device = device.model_copy(update={"ordinal": self._store.ordinal(device)})
+        station.device = device
         kept = self._store.kept.asics.setdefault(device.uid, memory.Kept())
         for other in self._store.kept.asics.values():
             if other.address == station.place:
                 other.address = ""
         kept.address = station.place
-        if kept.pools is None and station.sample and (pools := listed(station.sample.pools)):
-            kept.pools = pools
-        self._store.save()
         rules = AsicRules(
             max_w=config.max_w,
             safe_w=config.safe_w,
@@ -172,14 +183,16 @@ class Fleet:
 
     def _keep(self, asic: Asic, before: AsicState, now: float) -> None:
         kept = self._store.kept.asics[asic.uid]
-        after = asic.state
+        after, news = asic.state, memory.note_device(kept, asic.device)
         if after.starts != before.starts or after.interrupted != before.interrupted:
             memory.note_starts(kept, after.starts, now)
             kept.interrupted = after.interrupted
-            self._store.save()
+            news = True
         sample = asic.station.sample
         if kept.pools is None and sample is not None and (pools := listed(sample.pools)):
             kept.pools = pools
+            news = True
+        if news:
             self._store.save()
 
     @staticmethod
@@ -225,9 +238,12 @@ class Fleet:
 
     def restart(self, uid: str) -> bool:
         """Reboot a machine; return whether it is one of these."""
-        if uid not in self.asics:
+        if (asic := self.asics.get(uid)) is None:
             return False
-        self.asics[uid].station.restart()
+        before = asic.state
+        asic.state, act = restart(before, self._clock())
+        asic.station.do(act)
+        self._keep(asic, before, self._clock())
         return True
 
     def adopt(self, uid: str) -> list[str]:

@@ -4,12 +4,15 @@ Kept in the store by its uid; starts as times of the wall clock, since the bridg
 A wall clock that was set back makes a start look fresh, never forgotten.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..arbiter.asic.types import DAY_S
+from ..wire.codec import encode
+from ..wire.messages import Device
 from .pools import Pools
 
 _MOST_STARTS: Final = 200
@@ -17,9 +20,13 @@ _MOST_STARTS: Final = 200
 
 @dataclass
 class Kept:
-    """One ASIC's lasting facts. `address` is where it was last; `pools` None: none adopted yet."""
+    """One ASIC's lasting facts. `address` is its block's; `pools` None: none adopted yet.
+
+    `device` is who it was and what it could do when it was reached last, as the wire says it.
+    """
 
     address: str = ""
+    device: dict[str, Any] | None = None
     starts: list[float] = field(default_factory=list)
     pools: Pools | None = None
     interrupted: bool = False
@@ -29,8 +36,10 @@ def understood(raw: object) -> Kept:
     """Return what is understood of a file that another version, or nobody, may have written."""
     facts: dict[str, Any] = raw if isinstance(raw, dict) else {}
     starts, pools, address = facts.get("starts"), facts.get("pools"), facts.get("address")
+    device = facts.get("device")
     return Kept(
         address=address if isinstance(address, str) else "",
+        device=device if isinstance(device, dict) else None,
         starts=[float(at) for at in starts[-_MOST_STARTS:] if isinstance(at, int | float)]
         if isinstance(starts, list)
         else [],
@@ -43,6 +52,23 @@ def understood(raw: object) -> Kept:
         else None,
         interrupted=bool(facts.get("interrupted")),
     )
+
+
+def known_device(kept: Kept) -> Device | None:
+    """Return the machine as it was reached last, None where that is not known any more."""
+    if kept.device is None:
+        return None
+    try:
+        return Device.model_validate_json(json.dumps(kept.device))
+    except ValueError:
+        return None
+
+
+def note_device(kept: Kept, device: Device) -> bool:
+    """Keep who the machine is; return whether that is news."""
+    told: dict[str, Any] = json.loads(encode(device))
+    news, kept.device = told != kept.device, told
+    return news
 
 
 def starts_since(

@@ -77,7 +77,6 @@ class Station:
         self._due = clock()
         self._act: Act | None = None
         self._over = self._looked = 0
-        self._restart = False
         self._moved: AsicConfig | None = None
         self._doing: asyncio.Future[None] | None = None
         self._may_wait = True
@@ -101,13 +100,18 @@ class Station:
         gone = self.fault is not None and self.fault.code in ("unreachable", "other_device")
         return gone and now - self.fault_since > SILENT_S
 
+    def restore(self, device: Device) -> None:
+        """Take over who it was before the bridge was started again; it is asked all the same."""
+        self.device = device
+        self.meter = Meter(self._kept(device.uid))
+
     def age_s(self, now: float) -> float:
         """Return the age of its last own reading."""
         return now - self.read_at
 
     def is_silent(self, now: float) -> bool:
         """Return whether control of it is lost, and its readings are too old to be shown."""
-        return self.sample is None or self.age_s(now) > SILENT_S
+        return self.age_s(now) > SILENT_S
 
     def seen(self, now: float) -> AsicSeen:
         """Return what the arbiter is shown. Only once it was reached."""
@@ -135,11 +139,6 @@ class Station:
         """Do this now instead of whatever was asked before. Returns at once."""
         self._act = act
         self._interrupt(act.lowers)
-
-    def restart(self) -> None:
-        """Reboot it. Returns at once."""
-        self._restart = True
-        self._interrupt(False)
 
     def move(self, address: str) -> None:
         """Look for it at another address from now on."""
@@ -173,9 +172,6 @@ class Station:
             await self._attempt(self._carry_out(act), may_wait=False)
             self._over = max(self._over, act.number)
             self._due = min(self._due, self._clock() + _LOOK_AFTER_S)
-        elif self._restart:
-            self._restart = False
-            await self._attempt(self._reboot(), may_wait=False)
         elif self._clock() >= self._due:
             self.lateness_s.append(self._clock() - self._due)
             await self._attempt(self._look(), may_wait=True)
@@ -301,10 +297,9 @@ class Station:
             case Verb.SET:
                 assert act.setting is not None
                 work = driver.set(act.setting)
+            case Verb.RESTART:
+                work = driver.restart()
         await self._write(work, str(act.verb))
-
-    async def _reboot(self) -> None:
-        await self._write(self.driver.restart(), "restart")
 
     async def _write(self, work: Awaitable[None], what: str) -> None:
         address = self.config.address

@@ -5,6 +5,7 @@ from typing import Final
 
 from ..arbiter.asic.types import AsicState
 from ..arbiter.effect import OFTEN, recent_failures
+from ..errors import DeviceFault
 from ..faults import Key
 from ..wire.values import Activity, Effect
 from .pools import Pools, what_changed
@@ -25,7 +26,14 @@ def unknown(station: Station, asics: Mapping[str, object], now: float) -> dict[K
         return {("duplicate", None): text}
     if fault is None or now - station.fault_since < _FIRST_S:
         return {}
-    return {(f"asic_{fault.code}", None): fault.text}
+    return {(f"asic_{fault.code}", None): told(fault)}
+
+
+def told(fault: DeviceFault) -> str:
+    """Return a fault's sentence, and what to do about it where that is not plain."""
+    if fault.code != "other_device":
+        return fault.text
+    return f"{fault.text}; if another machine is meant now, write its mac into the block"
 
 
 def known(station: Station, state: AsicState, pools: Pools | None, now: float) -> dict[Key, str]:
@@ -34,7 +42,7 @@ def known(station: Station, state: AsicState, pools: Pools | None, now: float) -
     uid, name = station.device.uid, station.name
     wrong: dict[str, str] = {}
     if station.fault is not None and station.is_silent(now):
-        wrong[station.fault.code] = f"{name} is silent: {station.fault.text}"
+        wrong[station.fault.code] = f"{name} is silent: {told(station.fault)}"
     elif station.sample is not None:
         sample = station.sample
         wrong |= {one.code: f"{name}: {one.text}" for one in sample.faults}

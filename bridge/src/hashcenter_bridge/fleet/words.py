@@ -1,6 +1,6 @@
 """Draws the ASICs in the words of the wire: each a heater and a device of its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..arbiter.asic.knob import Knob
 from ..arbiter.asic.types import AsicRules
@@ -137,15 +137,21 @@ def device_state(asic: Asic, boot_id: str, now: float) -> DeviceState:
     )
 
 
-def total_w(states: Iterable[DeviceState], asics: Mapping[str, Asic], now: float) -> float | None:
+def is_told(asic: Asic, now: float) -> bool:
+    """Return whether there is anything to say of it: not before the first look after a start."""
+    return asic.station.sample is not None or asic.station.is_silent(now)
+
+
+def total_w(asics: Iterable[Asic], now: float) -> float | None:
     """Return what all ASICs draw together, None while one that answers does not say.
 
     One that is silent is left out: it may be unplugged, and what it may draw is its circuit's.
     """
     heard = [
-        state.power_w
-        for state, asic in zip(states, asics.values(), strict=True)
-        if not asic.station.is_silent(now)
+        asic.station.readings.power_w
+        for asic in asics
+        if asic.station.sample is not None
+        and not asic.station.is_silent(now)
         and asic.device.capabilities.power_source != PowerSource.NONE
     ]
     known = [power_w for power_w in heard if power_w is not None]

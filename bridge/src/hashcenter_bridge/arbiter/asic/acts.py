@@ -59,7 +59,9 @@ def next_act(
         return (state if pending else replace(state, act=None, tries=0, ours=None)), Next()
     if _matches(there, want, knob):
         if not pending:
-            state = replace(state, act=None, tries=0, ours=there)
+            # What was not seen just now was not as we wanted it, as far as we know.
+            ours = there if seen.age_s <= SILENT_S else state.ours
+            state = replace(state, act=None, tries=0, ours=ours)
         return state, Next()
     state = _learn_to_set(state, seen, there, now, pending=pending)
     step = _step(state, seen, there, want, most_w, knob, now)
@@ -84,6 +86,22 @@ def next_act(
         state = replace(state, act=None, tries=0, barred_until=now + _BARRED_S)
         return state, Next(blocked=starts.why_not(state, rules, now))
     return _asked(state, step, now, repeats=repeats)
+
+
+def restart(state: AsicState, now: float) -> tuple[AsicState, Act]:
+    """Reboot it as a person asked: that wears like any start, and what it forgets is set again."""
+    act = Act(state.acts + 1, Verb.RESTART)
+    state = replace(
+        state,
+        acts=act.number,
+        act=act,
+        act_at=now,
+        tries=1,
+        ours=None,
+        set_to=None,
+        starts=(*starts.recent(state, now), now),
+    )
+    return state, act
 
 
 def _learn_to_set(
@@ -119,6 +137,8 @@ def _after(state: AsicState) -> Stand:
     assert state.act is not None
     before = state.steady or Stand(False)
     match state.act.verb:
+        case Verb.RESTART:
+            return before
         case Verb.PAUSE:
             return Stand(False, before.setting)
         case Verb.RESUME:

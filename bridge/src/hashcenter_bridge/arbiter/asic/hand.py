@@ -43,7 +43,7 @@ def is_pending(state: AsicState, seen: AsicSeen) -> bool:
 def notice(state: AsicState, seen: AsicSeen, knob: Knob, now: float) -> AsicState:
     """Take in what was seen: a boot, a stop, protection, a person's hand; learn its watts."""
     if seen.age_s > SILENT_S:
-        return replace(state, silent=True)
+        return replace(state, silent=state.look > 0)
     if seen.look == state.look:
         return state
     state = _boots(replace(state, look=seen.look), seen, now)

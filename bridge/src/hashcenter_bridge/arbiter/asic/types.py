@@ -63,6 +63,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     SET = "set"
+    RESTART = "restart"
 
 
 @dataclass(frozen=True)
