@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from .rig import LOST_S, Rig
-from .wire.messages import InferenceState, RigState
+from .wire.messages import InferenceState
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Problem:
 
 def summarize(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> Summary:
     """Return the summary of rigs, given with their names; `stopped` is the house's own latch."""
-    named = [(name, live) for name, rig in rigs if (live := rig.live)]
-    states = [live for _, live in named]
+    rigs = list(rigs)
+    states = [live for _, rig in rigs if (live := rig.live)]
     answering = [state.inference for state in states if state.inference]
     soon = [
         one.first_token_s for one in answering if one.available and one.first_token_s is not None
@@ -55,7 +55,7 @@ def summarize(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> Summary:
         first_token_s=min(soon, default=None),
         inference_available=any(one.available for one in answering),
         stopped=any_stopped,
-        why=_why(named, stopped=any_stopped),
+        why=_why(rigs, stopped=any_stopped),
     )
 
 
@@ -85,18 +85,24 @@ def problems(
     return found
 
 
-def _why(named: list[tuple[str, RigState]], *, stopped: bool) -> str:
-    """Return the sentences of the heaters, the one that draws most first."""
+def _why(rigs: Iterable[tuple[str, Rig]], *, stopped: bool) -> str:
+    """Return the sentences of the heaters, the one that draws most first, by name if several."""
     if stopped:
         return "Stop all is in force until a person releases it."
-    heaters = [(name, heater) for name, live in named for heater in live.heaters if heater.reason]
-    if not named:
+    live = [(name, rig, rig.live) for name, rig in rigs if rig.live]
+    if not live:
         return "No rig is connected."
+    heaters = [
+        (known.name if (known := rig.heater(heater.id)) else name, heater)
+        for name, rig, now in live
+        for heater in now.heaters
+        if heater.reason
+    ]
     if not heaters:
         return "Nothing is asked of any rig."
     heaters.sort(key=lambda one: -(one[1].power_w or 0.0))
-    if len(named) == 1:
-        return " ".join(_sentence(heater.reason) for _, heater in heaters)
+    if len(heaters) == 1:
+        return _sentence(heaters[0][1].reason)
     return " ".join(_sentence(f"{name}: {heater.reason}") for name, heater in heaters)
 
 

@@ -189,9 +189,8 @@ function circuits(found) {
           icon: "mdi:fuse",
           features: [{ type: "bar-gauge", min: 0, max: 100 }],
         }),
-        tile(found.entity(device, "load_w"), { ...third, name: "Carries", icon: "mdi:flash" }),
-        tile(found.entity(device, "possible_w"), { ...third, name: "Might carry", icon: "mdi:flash-alert" }),
-        tile(found.entity(device, "headroom_w"), { ...third, name: "Free", icon: "mdi:arrow-expand-up" }),
+        tile(found.entity(device, "load_w"), { name: "Carries", icon: "mdi:flash" }),
+        tile(found.entity(device, "possible_w"), { name: "Might carry", icon: "mdi:flash-alert" }),
         problem &&
           tile(problem, {
             ...wide,

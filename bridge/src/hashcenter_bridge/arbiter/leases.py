@@ -90,8 +90,10 @@ def aim(
             )
             if lease.cap_w is not None and power_w == lease.cap_w:
                 reason = f"asked for {lease.power_w:.0f} W, capped at {power_w:.0f} W by the house"
-        else:
+        elif power_w > 0:
             reason = f"heating with the {power_w:.0f} W that were asked for"
+        else:
+            reason = "no heat is asked for"
         return Aim(power_w, cap_w, True, favor, reason)
     if lease and phase is LeasePhase.COASTING:
         power_w = min(lease.power_w, floor_w, cap_w)
