@@ -101,7 +101,8 @@ async def run(arguments: argparse.Namespace) -> None:
     )
     port = control.sockets[0].getsockname()[1]
     addresses = [simulator.address for simulator in simulators]
-    sys.stdout.write(json.dumps({"control_port": port, "addresses": addresses}) + "\n")
+    told = {"control_port": port, "addresses": addresses, "macs": [one.mac for one in simulators]}
+    sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
     await stop.wait()
     control.close()
