@@ -64,7 +64,8 @@ def main() -> None:
         plot.draw(houses[number], results["2r2c", number].courses, asked.plot)
     say(f"all of it took {time.monotonic() - began:.0f} s")
     missed = bar.misses(figures, len(houses))
-    for sentence in missed or ["the bar is met"]:
+    # Said, but no reason to fail: what a machine is slow at depends on who else uses it.
+    for sentence in [*missed, *bar.slow(figures)] or ["the bar is met"]:
         say(sentence)
     print(json.dumps({name: round(value, 3) for name, value in figures.items()}))
     if asked.check and missed:
