@@ -47,7 +47,7 @@ def test_a_real_machine(replies: Recorded) -> None:
     assert readings.fan_rpm == 6000
     assert (readings.shares_accepted_total, readings.shares_rejected_total) == (4057, 11)
     assert readings.best_share == 12_904_207_043
-    assert sample.uptime_s == 50474
+    assert sample.mining_s == 50474
     assert [pool.active for pool in sample.pools] == [True, False, False]
     assert sample.pools[0].url == "stratum+tcp://btc.global.luxor.tech:700"
     # 110.6 TH/s of an S21's 200 TH/s at 3500 W.

@@ -37,7 +37,7 @@ def test_a_real_machine_twice(replies: Recorded) -> None:
         assert readings.inlet_temp_c == 30
         assert readings.fan_percent == 72
         assert readings.fan_rpm == 5392
-        assert sample.uptime_s == 24684
+        assert sample.mining_s == 24684
         assert sample.faults == ()
 
 

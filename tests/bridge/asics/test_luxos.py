@@ -58,7 +58,7 @@ def test_a_real_machine(replies: Recorded) -> None:
     assert (readings.fan_rpm, readings.fan_percent) == (2340, 20)
     assert (readings.shares_accepted_total, readings.shares_rejected_total) == (1483, 1)
     assert readings.best_share == 32768
-    assert sample.uptime_s == 3453
+    assert sample.mining_s == 3453
     assert sample.mac == device.uid
     assert [pool.connected for pool in sample.pools] == [True, False, True, False]
     # It works in two groups at once.

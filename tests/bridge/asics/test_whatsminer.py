@@ -121,7 +121,7 @@ def test_a_v3_machine_by_its_document() -> None:
     assert readings.hash_rate_mhs == pytest.approx(171_259_000)
     assert readings.expected_hash_rate_mhs == pytest.approx(181_051_000)
     assert (readings.temp_c, readings.chip_temp_c, readings.inlet_temp_c) == (62, 88.1, 27.5)
-    assert (sample.setting, sample.uptime_s) == (60, 50_000)
+    assert (sample.setting, sample.uptime_s, sample.mining_s) == (60, None, 50_000)
     assert sample.mac == "ce:02:01:00:11:aa"
 
 

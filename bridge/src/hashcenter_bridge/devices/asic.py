@@ -166,8 +166,9 @@ class AsicSample:
     place, the pool's address, the uptime.
     `activity` is one of hashing, starting, paused, idle (it could hash and has no work), fault;
     `off` where it was shut down and only a power cycle or `resume` wakes it.
-    `mac` is who answered, where this look asked. `uptime_s` counts from the machine's own boot (not
-    from the start of mining): a reboot is told from somebody's hand by it.
+    `mac` is who answered, where this look asked. `uptime_s` counts from the machine's own boot: a
+    reboot is told from somebody's hand by it. `mining_s` counts from the start of mining, which a
+    hand may have caused as well; it is shown where the other is not known, and nothing more.
     `setting` is where the knob stands, read back from the machine.
     `protecting` is a sentence while the machine protects itself (overheated, throttled), and so
     changes its own settings. `pools` are all that are configured, in their order: a fail-over to
@@ -180,6 +181,7 @@ class AsicSample:
     pools: tuple[Pool, ...] = ()
     mac: str | None = None
     uptime_s: float | None = None
+    mining_s: float | None = None
     protecting: str | None = None
     faults: tuple[AsicFault, ...] = ()
 

@@ -27,8 +27,8 @@ def published(sample: AsicSample, can: Capabilities, gauged_w: float | None) -> 
         changes["power_percent" if can.percent else "power_limit_w"] = sample.setting
     if (active := next((pool for pool in sample.pools if pool.active), None)) is not None:
         changes |= {"pool": without_user(active.url), "pool_connected": active.connected}
-    if sample.uptime_s is not None:
-        changes["uptime_s"] = sample.uptime_s
+    if (up_s := sample.mining_s if sample.uptime_s is None else sample.uptime_s) is not None:
+        changes["uptime_s"] = up_s
     return readings.model_copy(update=changes)
 
 

@@ -160,7 +160,7 @@ def sample(
         pools=known,
         mac=mac(dig(info, "macaddr")),
         # The time since the mining began is no time since its own boot, but a reboot begins it.
-        uptime_s=elapsed_s,
+        mining_s=elapsed_s,
     )
 
 

@@ -160,7 +160,7 @@ def sample(version: Any, stats: Any, summary: Any, pools: Any) -> AsicSample:
         setting=mode[0] if mode else None,
         pools=known,
         mac=identity(version),
-        uptime_s=elapsed_s,
+        mining_s=elapsed_s,
         faults=faults(found),
     )
 

@@ -115,7 +115,7 @@ def sample(
         setting=limit_w(tuner),
         pools=known,
         mac=identity(interfaces),
-        uptime_s=elapsed_s,
+        mining_s=elapsed_s,
     )
 
 

@@ -148,7 +148,7 @@ def sample(
         activity=activity,
         pools=known,
         mac=identity(version, summary, stats, config)[0],
-        uptime_s=elapsed_s,
+        mining_s=elapsed_s,
     )
 
 

@@ -132,7 +132,7 @@ def sample(
         setting=string(dig(row, "Profile")),
         pools=known,
         mac=identity(config),
-        uptime_s=elapsed_s,
+        mining_s=elapsed_s,
         protecting=(
             "its thermal management (ATM) chooses the profile" if atm_is_on(config) else None
         ),

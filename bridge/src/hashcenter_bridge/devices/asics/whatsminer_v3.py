@@ -112,7 +112,8 @@ def sample(info: Any, summary: Any, pools: Any, setting: Any) -> AsicSample:
         setting=percent(setting),
         pools=known,
         mac=identity(info),
-        uptime_s=amount(dig(row, "bootup-time")) or elapsed_s,
+        uptime_s=amount(dig(row, "bootup-time")),
+        mining_s=elapsed_s,
         faults=_faults(info),
     )
 
