@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hashcenter_bridge.arbiter.types import Running
-from hashcenter_bridge.child import ChildSpec, ChildState
+from hashcenter_bridge.child import Child, ChildSpec, ChildState
 from hashcenter_bridge.miners import MinerReading
 from hashcenter_bridge.programs import MinerProgram, RunnerProgram
 from tests.bridge.rigs import Answerer, ChildRecorder, Hasher
@@ -195,7 +195,7 @@ async def test_a_program_sees_the_gpus_it_was_given_and_no_others(gpus: tuple[st
     spec = ChildSpec("program", ("true",), {"KEPT": "1"})
     watch.hasher.child = watch.answerer.child = spec
     for program in (watch.miner(), watch.runner()):
-        assert program.child is not None
+        assert isinstance(program.child, Child)
         assert program.child.spec.environment == {
             "KEPT": "1",
             "CUDA_VISIBLE_DEVICES": ",".join(gpus),

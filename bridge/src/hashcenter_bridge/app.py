@@ -92,6 +92,8 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
 
     def joules(runner: str) -> float | None:
         program = next(one for one in rig.runners if one.runner.name == runner)
+        if program.runner.upstream.elsewhere:
+            return None
         used = [metering.watched[uid].meter.kwh for uid in program.runner.gpus or metering.watched]
         return sum(used) * 3_600_000 if used else None
 

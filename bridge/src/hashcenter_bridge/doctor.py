@@ -135,7 +135,8 @@ async def _weights(settings: Config, source: Source) -> list[Finding]:
     for runner in runners:
         try:
             await runner.verify()
-            findings.append(Finding(f"runner {runner.name}", "ok", "its weights are in order"))
+            text = "its weights are in order" if runner.child else "its server answers"
+            findings.append(Finding(f"runner {runner.name}", "ok", text))
         except RunnerFault as fault:
             findings.append(Finding(f"runner {runner.name}", "failed", fault.text))
         await runner.close()

@@ -6,6 +6,7 @@ import aiohttp
 
 from .programs import RunnerProgram
 from .rig import Rig
+from .runners.upstream import session
 from .tickets import Priority, TicketRefused, Usage
 
 _LOGGER = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ async def ask_once(program: RunnerProgram, rig: Rig) -> None:
     await program.first_active.wait()
     runner = program.runner
     upstream = runner.upstream
-    connector = aiohttp.UnixConnector(str(upstream.unix_socket)) if upstream.unix_socket else None
-    headers = {"Authorization": f"Bearer {upstream.api_key}"} if upstream.api_key else {}
     model = runner.models[0].id if runner.models else ""
     body = {
         "model": model,
@@ -34,10 +33,11 @@ async def ask_once(program: RunnerProgram, rig: Rig) -> None:
         try:
             await ticket.granted()
             async with (
-                aiohttp.ClientSession(connector=connector, headers=headers) as session,
-                session.post(
+                session(upstream) as asking,
+                asking.post(
                     f"{upstream.base_url}/chat/completions",
                     json=body,
+                    allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=120),
                 ) as response,
             ):

@@ -89,7 +89,11 @@ def activity(rig: Rig, watched: Watched) -> Activity:
         return Activity.FAULT
     uid = watched.device.uid
     busy = {ticket.runner for ticket in rig.tickets.open.values() if ticket.runner}
-    runners = [one for one in rig.runners if _runs_on(one.runner.gpus, watched)]
+    runners = [
+        one
+        for one in rig.runners
+        if _runs_on(one.runner.gpus, watched) and not one.runner.upstream.elsewhere
+    ]
     if any(one.runner.name in busy for one in runners):
         return Activity.ANSWERING
     miners = [one.running for one in rig.miners if _runs_on(one.miner.gpus, watched)]

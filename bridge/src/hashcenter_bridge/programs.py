@@ -12,9 +12,10 @@ from dataclasses import replace
 from .arbiter.types import MinerSeen, RunnerSeen, Running
 from .child import Child, ChildSpec, ChildState
 from .errors import MinerFault, RunnerFault
+from .guest import Guest
 from .miners import Miner, MinerReading
 from .prefix import PromptKeeper
-from .runners import KeepsPrompts, Runner
+from .runners import KeepsPrompts, LoadsModels, Runner
 
 _LOGGER = logging.getLogger(__name__)
 _READ_S = 5.0
@@ -22,6 +23,9 @@ _READY_S = 5.0
 _CONNECTS_WITHIN_S = 20.0
 #: What a mining riser carries: one lane of PCIe 3.0.
 _SLOW_LINK_BYTES_PER_S = 0.8e9
+
+#: What a runner on another machine works on: no device of this rig's.
+_ELSEWHERE = "elsewhere"
 
 _CHILD: dict[ChildState, Running] = {
     ChildState.STOPPED: Running.STOPPED,
@@ -178,17 +182,17 @@ class RunnerProgram:
             if isinstance(runner, KeepsPrompts) and runner.upstream.is_llama_server
             else None
         )
-        self.child = (
-            Child(
+        self.child: Child | Guest | None = None
+        if runner.child:
+            self.child = Child(
                 _on_its_gpus(runner.child, runner.gpus),
                 ready=self._child_ready,
                 before_start=runner.verify,
                 changed=self._changed,
                 clock=clock,
             )
-            if runner.child
-            else None
-        )
+        elif isinstance(runner, LoadsModels):
+            self.child = Guest(runner, changed=self._changed)
 
     async def _child_ready(self) -> bool:
         """Whether it can answer; the first time, once the house's prompt is restored."""
@@ -258,7 +262,7 @@ class RunnerProgram:
         """Return what the arbiter is shown."""
         return RunnerSeen(
             name=self.runner.name,
-            devices=self.runner.gpus,
+            devices=(_ELSEWHERE,) if self.runner.upstream.elsewhere else self.runner.gpus,
             running=self.running,
             slots=self.runner.slots,
             models=tuple(model.id for model in self.runner.models),

@@ -51,7 +51,10 @@ class Rig:
         guests = {
             uid for program in self.miners if program.child is None for uid in program.miner.gpus
         } | {
-            uid for program in self.runners if program.child is None for uid in program.runner.gpus
+            uid
+            for program in self.runners
+            if program.runner.child is None
+            for uid in program.runner.gpus
         }
         return Seen(
             # A program that the owner named is no stranger, though the bridge did not start it.

@@ -15,14 +15,16 @@ from ..wire.messages import Model
 class Upstream:
     """Where a runner listens: `base_url` (with /v1), through a UNIX socket if one is named.
 
-    `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API. `fingerprint` is
-    the sha256 of the certificate that it must show.
+    `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API. `elsewhere`: it
+    is another machine, which uses no device of this rig. `fingerprint` is the sha256 of the
+    certificate that it must show; without it the system's authorities are asked.
     """
 
     base_url: str
     unix_socket: Path | None = None
     api_key: str | None = None
     is_llama_server: bool = False
+    elsewhere: bool = False
     fingerprint: bytes | None = None
 
     @property
@@ -73,3 +75,20 @@ class KeepsPrompts(Protocol):
 
         Without `read` the weights are not read for it: None if they never were. Raises OSError.
         """
+
+
+@runtime_checkable
+class LoadsModels(Protocol):
+    """A runner in somebody else's server that loads and unloads its model when it is asked to."""
+
+    async def ready(self) -> bool:
+        """Return whether it can answer now. Raises RunnerFault with what is wrong."""
+
+    async def load(self) -> None:
+        """Have the model loaded, to stay. Raises RunnerFault when the server refuses."""
+
+    async def unload(self) -> None:
+        """Have its memory given back. Raises RunnerFault when the server refuses."""
+
+    async def loaded(self) -> bool:
+        """Return whether it holds memory. Raises RunnerFault when that cannot be known."""

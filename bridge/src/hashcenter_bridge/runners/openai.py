@@ -1,36 +1,55 @@
-"""Any server in the owner's network that speaks OpenAI's API.
+"""Any server that speaks OpenAI's API and that somebody else runs.
 
-LM Studio, vLLM, LocalAI, llama-swap, a Mac, another bridge. The bridge neither starts nor stops it.
-`gpus` names those of this machine that it answers on, so that miners there give way; for a server
-on another machine that is none.
-Source: OpenAI API reference, `GET /v1/models`.
+LM Studio, vLLM, LocalAI, llama.cpp on a Mac, another rig's bridge: on this machine, or in the
+house. Source: OpenAI's API reference, `GET /v1/models`; vLLM adds `max_model_len`.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
+from ..plugin import PluginContext
 from ..wire.messages import Model
-from .served import ServedConfig, ServedRunner
+from .watched import MAX_MODELS, MAX_NAME, WatchedConfig, WatchedRunner
 
 
-class OpenaiConfig(ServedConfig):
-    """The keys of every such server; it is taken to be on another machine."""
+class OpenAiConfig(WatchedConfig):
+    """`draws`: its models make pictures and answer no questions."""
 
-    gpus: Literal["all"] | tuple[int | str, ...] = ()
+    draws: bool = False
 
 
-class Plugin(ServedRunner[OpenaiConfig]):
-    """A server that speaks OpenAI's API."""
+class Plugin(WatchedRunner):
+    """A server with OpenAI's API."""
 
-    Config = OpenaiConfig
+    Config = OpenAiConfig
     plugin = "openai"
 
-    async def found(self) -> Sequence[Model]:
-        """Return the models that it lists. Raises OSError."""
-        listed = (await self._get("/v1/models")).get("data")
-        if not isinstance(listed, list):
-            raise ConnectionError(f"{self.config.url} does not list its models")
-        names = [one.get("id") for one in listed if isinstance(one, dict)]
-        return [
-            self._model(name) for name in names if isinstance(name, str) and 0 < len(name) <= 120
-        ]
+    def __init__(self, config: OpenAiConfig, gpus: tuple[str, ...], context: PluginContext) -> None:
+        super().__init__(config, gpus, context)
+        self._config = config
+        self.models = tuple(self._model(name, None) for name in config.models)
+
+    async def look(self) -> None:
+        """Ask for the models; see `WatchedRunner`."""
+        listed = (await self.ask("GET", "/v1/models")).get("data")
+        found = {
+            one["id"]: one.get("max_model_len")
+            for one in (listed if isinstance(listed, list) else [])
+            if isinstance(one, dict) and isinstance(one.get("id"), str)
+            if 0 < len(one["id"]) <= MAX_NAME
+        }
+        if absent := next((name for name in self._config.models if name not in found), None):
+            serves = ", ".join(list(found)[:8]) or "none"
+            raise self.fault("model_missing", f"has no model {absent!r} (it has: {serves})")
+        if not found:
+            raise self.fault("model_missing", "serves no model; load one there")
+        offered = self._config.models or list(found)[:MAX_MODELS]
+        self.models = tuple(self._model(name, found[name]) for name in offered)
+
+    def _model(self, name: str, context: Any) -> Model:
+        known = context if isinstance(context, int) and context > 0 else None
+        return Model(
+            id=name,
+            context_tokens=self._config.context_tokens or known,
+            sees=self._config.sees and not self._config.draws,
+            draws=self._config.draws,
+        )
