@@ -61,3 +61,14 @@ async def test_a_wrong_password_is_said(tmp_path: Path) -> None:
             await driver.probe()
         await driver.close()
     assert raised.value.code == "login_failed"
+
+
+async def test_its_owner_says_its_most_where_it_was_left_low(tmp_path: Path) -> None:
+    async with paired(MAKES["bosminer"], tmp_path, speed=200) as pair:
+        await pair.driver.set(700)
+        address = pair.simulator.address
+        for highest_w, most_w in ((None, None), (1100.0, 1100.0)):
+            driver = driver_for(MAKES["bosminer"], address, tmp_path, highest_w=highest_w)
+            limits = (await driver.probe()).capabilities.power_limit
+            assert (limits.max_w if limits else None) == most_w
+            await driver.close()

@@ -126,6 +126,18 @@ async def test_lowest_and_highest_place_draw_what_was_promised(make: Make, tmp_p
                     await asyncio.sleep(0.05)
 
 
+async def test_a_lower_setting_is_no_new_limit(make: Make, tmp_path: Path) -> None:
+    async with paired(make, tmp_path, speed=200) as pair:
+        found = places(pair.device.capabilities)
+        if not found:
+            return
+        await pair.driver.set(found[0])
+        await pair.until(lambda sample: sample.setting == found[0], within_s=20)
+        assert places((await pair.driver.probe()).capabilities) == found
+        await pair.driver.set(found[-1])
+        await pair.until(lambda sample: sample.setting == found[-1], within_s=20)
+
+
 async def test_a_setting_changes_nothing_else(make: Make, tmp_path: Path) -> None:
     async with paired(make, tmp_path) as pair:
         before = pair.simulator.settings()

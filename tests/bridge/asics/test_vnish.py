@@ -26,10 +26,11 @@ def test_the_percent_is_of_the_preset() -> None:
     assert (percent.min_percent, percent.max_percent, percent.full_w) == (20, 100, 3250)
 
 
-def test_older_firmware_has_its_tuned_presets_up_to_the_present_one() -> None:
+def test_older_firmware_has_the_presets_that_were_tuned() -> None:
     presets = [
         {"name": "1500", "status": "tuned"}, {"name": "2900", "status": "untuned"},
-        {"name": "3250", "status": "tuned"}, {"name": "3600", "status": "tuned"},
+        {"name": "3250", "status": "tuned"},
+        {"name": "3600", "status": "tuned", "modded_psu_required": True},
         {"name": "disabled", "status": "tuned"},
     ]  # fmt: skip
     old = {**INFO, "fw_version": "1.2.6"}

@@ -64,8 +64,11 @@ def is_axeos(info: Any) -> bool:
     return string(dig(info, "ASICModel")) is not None and identity(info) is not None
 
 
-def device(address: str, info: Any, asic: Any) -> Device:
-    """Return who it is and what it can do. Raises DeviceFault when it does not say its MAC."""
+def device(address: str, info: Any, asic: Any, once_mhz: float = 0.0) -> Device:
+    """Return who it is and what it can do. Raises DeviceFault when it does not say its MAC.
+
+    `once_mhz` is the highest frequency that its owner had set before we set another.
+    """
     uid = identity(info)
     if uid is None:
         raise unreadable(address, f"{_INFO} has no macAddr")
@@ -79,13 +82,13 @@ def device(address: str, info: Any, asic: Any) -> Device:
         firmware=string(dig(info, "version")),
         mac=uid,
         url=f"http://{address}",
-        capabilities=capabilities(info, asic),
+        capabilities=capabilities(info, asic, once_mhz),
     )
 
 
-def capabilities(info: Any, asic: Any) -> Capabilities:
+def capabilities(info: Any, asic: Any, once_mhz: float = 0.0) -> Capabilities:
     """Return what it can be asked and told."""
-    steps = frequencies(info, asic)
+    steps = frequencies(info, asic, once_mhz)
     now_mhz = positive(dig(info, "frequency"))
     # NerdQAxe stops for good until a restart, which a one-time password may guard.
     otp = truth(dig(info, "otp")) is True
@@ -104,17 +107,18 @@ def capabilities(info: Any, asic: Any) -> Capabilities:
     )
 
 
-def frequencies(info: Any, asic: Any) -> list[float]:
+def frequencies(info: Any, asic: Any, once_mhz: float = 0.0) -> list[float]:
     """Return the knob's places in MHz, the lowest first, none above what it was set or built for.
 
     A higher one than its owner ever chose may need more volts than there are.
     """
     now = positive(dig(info, "frequency"))
     built = positive(dig(asic, "defaultFrequency"))
-    most = max(filter(None, (now, built)), default=0.0)
+    most = max(filter(None, (now, built, once_mhz)), default=0.0)
     options = dig(asic, "frequencyOptions")
     listed = {positive(option) for option in options} if isinstance(options, list) else set()
-    return sorted(mhz for mhz in {*listed, now} if mhz is not None and mhz <= most)
+    places = {*listed, now, once_mhz or None}
+    return sorted(mhz for mhz in places if mhz is not None and mhz <= most)
 
 
 def step(mhz: float) -> str:
@@ -253,10 +257,11 @@ class Plugin:
         answer = await self._web.get("/api/system/asic")
         # Firmware before v2.4 does not know it; its frequency then has one place only.
         asic = answer.body if answer.status == 200 else None
-        found = device(self._address, info, asic)
+        once_mhz = max(self._steps.values(), default=0.0)
+        found = device(self._address, info, asic, once_mhz)
         self._mac = self._mac or found.uid
         same_device(self._address, self._mac, found.uid)
-        self._steps = {step(mhz): mhz for mhz in frequencies(info, asic)}
+        self._steps = {step(mhz): mhz for mhz in frequencies(info, asic, once_mhz)}
         self._pauses = "miningPaused" in info
         return found
 

@@ -50,13 +50,23 @@ def limit_w(tuner: Any) -> float | None:
 
 
 def device(
-    address: str, interfaces: Any, version: Any, model: Any, tuner: Any, lowest_w: float
+    address: str,
+    interfaces: Any,
+    version: Any,
+    model: Any,
+    tuner: Any,
+    lowest_w: float,
+    highest_w: float = 0.0,
 ) -> Device:
-    """Return who it is and what it can do. Raises DeviceFault when it does not say its MAC."""
+    """Return who it is and what it can do. Raises DeviceFault when it does not say its MAC.
+
+    `highest_w` is what its owner wrote down, or had set before we set it lower.
+    """
     uid = identity(interfaces)
     if uid is None:
         raise unreadable(address, "its network page has no macaddr")
     now_w = limit_w(tuner)
+    most_w = max(now_w or 0.0, highest_w)
     row = dig(version, "VERSION", 0)
     return Device(
         uid=uid,
@@ -73,8 +83,8 @@ def device(
         capabilities=Capabilities(
             readings=_READS,
             power_source=PowerSource.ESTIMATED,
-            power_limit=WattRange(min_w=lowest_w, max_w=now_w)
-            if now_w is not None and lowest_w < now_w
+            power_limit=WattRange(min_w=lowest_w, max_w=most_w)
+            if now_w is not None and lowest_w < most_w
             else None,
             can_pause=True,
             can_restart=True,
@@ -136,12 +146,14 @@ class Plugin:
     class Config(AsicConfig):
         """Its user is `root`, without a password unless its owner set one.
 
-        `lowest_w`: its tuner takes less, and its chips do not like it.
+        `lowest_w`: its tuner takes less, and its chips do not like it. `highest_w` is its most;
+        without it that is where its tuner stands when the bridge starts.
         """
 
         plugin: Literal["bosminer"] = "bosminer"
         http_port: int = Field(default=web.PORT, ge=1, le=65_535)
         lowest_w: float = Field(default=700.0, gt=0, le=20_000)
+        highest_w: float | None = Field(default=None, gt=0, le=20_000)
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
         self._config = config
@@ -170,6 +182,7 @@ class Plugin:
     async def probe(self) -> Device:
         """Return who it is and what it can do. Raises DeviceFault."""
         model = await self._web.ask("POST", "/graphql", {"query": _MODEL})
+        before_w = self._range.max_w if self._range else 0.0
         found = device(
             self._address,
             await self._interfaces(),
@@ -177,15 +190,11 @@ class Plugin:
             model.body,
             await self._ask("tunerstatus"),
             self._config.lowest_w,
+            self._config.highest_w or before_w,
         )
         self._mac = self._mac or found.uid
         same_device(self._address, self._mac, found.uid)
-        built = found.capabilities.power_limit
-        if self._range is not None and (built is None or built.max_w < self._range.max_w):
-            # What we set ourselves is not what it was set for.
-            limits = found.capabilities.model_copy(update={"power_limit": self._range})
-            return found.model_copy(update={"capabilities": limits})
-        self._range = built
+        self._range = found.capabilities.power_limit
         return found
 
     async def read(self) -> AsicSample:

@@ -233,8 +233,13 @@ class Plugin:
         found = device(self._address, details, configuration, constraints)
         self._mac = self._mac or found.uid
         same_device(self._address, self._mac, found.uid)
-        self._range = found.capabilities.power_limit
-        return found
+        before, limits = self._range, found.capabilities.power_limit
+        if before and limits and before.max_w > limits.max_w:
+            # Its owner had it higher; that we set it lower since is no new limit.
+            limits = limits.model_copy(update={"max_w": before.max_w})
+        self._range = limits
+        changed = found.capabilities.model_copy(update={"power_limit": limits})
+        return found.model_copy(update={"capabilities": changed})
 
     async def read(self) -> AsicSample:
         """Look at it once. Raises DeviceFault."""

@@ -98,7 +98,7 @@ def device(address: str, info: Any, summary: Any, performance: Any, presets: Any
                 if throttles and full_w
                 else None
             ),
-            steps=() if throttles else steps(performance, presets),
+            steps=() if throttles else steps(presets),
             can_pause=True,
             can_restart=True,
             reboots_on_set=not throttles,
@@ -120,13 +120,17 @@ def preset_w(performance: Any) -> float | None:
     return positive(dig(performance, "current_preset", "name"))
 
 
-def steps(performance: Any, presets: Any) -> tuple[PowerStep, ...]:
-    """Return the tuned presets, the lowest first, none above the present one."""
-    most_w = preset_w(performance) or 0.0
+def steps(presets: Any) -> tuple[PowerStep, ...]:
+    """Return the presets that were tuned, the lowest first: its owner has run each before.
+
+    An untuned one would begin with hours of tuning, and some need another power supply.
+    """
     known = {
         watts: PowerStep(name=str(row["name"]), power_w=watts)
         for row in rows(presets)
-        if row.get("status") == "tuned" and (watts := positive(row.get("name"))) and watts <= most_w
+        if row.get("status") == "tuned"
+        and truth(row.get("modded_psu_required")) is not True
+        and (watts := positive(row.get("name")))
     }
     return tuple(known[watts] for watts in sorted(known))
 
