@@ -47,6 +47,7 @@ class Asic:
     state: AsicState
     wanted: AsicWanted | None = None
     range_w: tuple[float, float] | None = None
+    noted: Device | None = None
     counted_kwh: float = 0.0
     counted_shares: int | None = None
 
@@ -183,7 +184,11 @@ class Fleet:
 
     def _keep(self, asic: Asic, before: AsicState, now: float) -> None:
         kept = self._store.kept.asics[asic.uid]
-        after, news = asic.state, memory.note_device(kept, asic.device)
+        after, news = asic.state, False
+        if asic.device is not asic.noted:
+            # It was asked anew who it is.
+            asic.noted = asic.device
+            news = memory.note_device(kept, asic.device)
         if after.starts != before.starts or after.interrupted != before.interrupted:
             memory.note_starts(kept, after.starts, now)
             kept.interrupted = after.interrupted

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..devices.asic import Pool
+from .readings import without_user
 
 Pools = list[list[str]]
 _MOST: Final = 16
@@ -28,6 +29,7 @@ def what_changed(adopted: Pools, pools: Sequence[Pool]) -> str | None:
         return None
     before_urls, now_urls = {url for url, _ in adopted}, {url for url, _ in now}
     if now_urls != before_urls:
-        fresh = ", ".join(sorted(now_urls - before_urls)) or "fewer pools than before"
+        fresh = ", ".join(sorted(map(without_user, now_urls - before_urls)))
+        fresh = fresh or "fewer pools than before"
         return f"it works for other pools than its owner gave it: {fresh}"
     return "it works for another worker than its owner gave it"
