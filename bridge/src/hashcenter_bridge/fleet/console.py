@@ -76,8 +76,9 @@ def lines_of_scan(found: Sequence[Found]) -> list[str]:
     for one in found:
         device = one.device
         firmware = f" ({device.firmware})" if device.firmware else ""
-        can = knob(device.capabilities)
-        lines.append(f"# {device.model or device.name}{firmware}: {can}")
+        # What it can do is known only once its own driver has spoken with it: `hashcenter devices`.
+        asks = "" if device.uid != one.address else ": it says who it is only to those who log in"
+        lines.append(f"# {device.model or device.name}{firmware}{asks}")
         lines += ["[[asic]]", f'plugin = "{one.plugin}"', f'address = "{one.address}"']
         if one.port is not None:
             lines.append(f"port = {one.port}")
