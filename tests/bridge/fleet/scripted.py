@@ -55,6 +55,7 @@ class Machine:
     reads_in_s: float = 0.0
     writes_in_s: float = 0.0
     fault: DeviceFault | None = None
+    refuses: DeviceFault | None = None
     power_w: float | None = None
     uptime_s: float | None = None
     ratio: float = 1.0
@@ -144,6 +145,8 @@ class Plugin:
         machine.said.append(what)
         machine.said_at.append(time.monotonic())
         await asyncio.sleep(machine.writes_in_s)
+        if machine.refuses is not None:
+            raise machine.refuses
         return self.machine
 
     async def pause(self) -> None:

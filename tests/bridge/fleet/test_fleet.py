@@ -353,3 +353,14 @@ async def test_a_dead_meter_leaves_the_machines_own_word(tmp_path: Path) -> None
     await house.steps(30)
     assert house.device().power_w == 3000.0
     assert house.faults() == ["meter_unreadable"]
+
+
+async def test_what_it_refused_is_a_fault_until_it_stands_as_it_should(house: House) -> None:
+    machine = house.network["10.0.0.1"]
+    machine.refuses = DeviceFault("refused", "10.0.0.1 says no")
+    await house.heat(0.0, 5)
+    assert house.faults() == ["not_set_refused"]
+    machine.refuses = None
+    await house.heat(0.0, 10)
+    assert not machine.hashes
+    assert house.faults() == []

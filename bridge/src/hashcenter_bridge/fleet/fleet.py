@@ -140,6 +140,9 @@ class Fleet:
                 self._started_at, starting_s = now, 0.0
             if wanted.act is not None:
                 asic.station.do(wanted.act)
+            elif asic.state.act is None:
+                # It stands as it should, whatever it once said against it.
+                asic.station.refusal = None
             self._keep(asic, before, now)
             self._settle_range(asic, wanted)
 
