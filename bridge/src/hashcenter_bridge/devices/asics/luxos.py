@@ -129,13 +129,11 @@ def sample(
     return AsicSample(
         readings=readings,
         activity=_activity(row, rate_mhs, elapsed_s, idle=_no_work(known)),
-        setting=string(dig(row, "Profile")),
+        # While its thermal management chooses the profile, that is no setting of anybody's.
+        setting=None if atm_is_on(config) else string(dig(row, "Profile")),
         pools=known,
         mac=identity(config),
         mining_s=elapsed_s,
-        protecting=(
-            "its thermal management (ATM) chooses the profile" if atm_is_on(config) else None
-        ),
         faults=faults(events),
     )
 
