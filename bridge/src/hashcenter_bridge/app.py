@@ -164,7 +164,7 @@ def _metrics(rig: Rig) -> str:
     return exposition(rig)
 
 
-async def _serve_people(loop: Loop) -> web.AppRunner | None:
+async def serve_people(loop: Loop) -> web.AppRunner | None:
     """Open the HTTP API. Raises ConfigError when its address cannot be had."""
     rig, http = loop.rig, loop.rig.config.http
     if not http.enabled:
@@ -249,7 +249,7 @@ async def _run(config: Config, source: Source) -> None:
         connected=loop.connected,
         born=loop.connected,
     )
-    people = await _serve_people(loop)
+    people = await serve_people(loop)
     owner = await _serve_owner(loop)
     loop.line = line
     _LOGGER.info(

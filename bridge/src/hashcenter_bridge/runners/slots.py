@@ -106,6 +106,10 @@ class Slots:
         answer = await self._post(f"/slots/{slot}?action=save", {"filename": name})
         return int(answer["n_saved"])
 
+    async def erase(self, slot: int) -> None:
+        """Have `slot` hold nothing."""
+        await self._post(f"/slots/{slot}?action=erase", {})
+
     async def restore(self, slot: int, name: str) -> int:
         """Load a saved state into `slot`; return how many tokens it holds now."""
         answer = await self._post(f"/slots/{slot}?action=restore", {"filename": name})

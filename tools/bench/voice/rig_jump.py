@@ -1,0 +1,152 @@
+"""How long voice waits for batches on the same runner, in batch steps beyond its own prompt.
+
+Once over 8 answers that are being decoded, once over a prompt of 4,000 tokens that is being read.
+Voice goes where the arbiter sends it: to slot 0, which the batches never have.
+"""
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from hashcenter_bridge.tickets import Ticket
+from tests.bridge.serving import Api, make_runner, running, served
+from tools.paths import MODEL
+
+_BATCHES = 8
+_VOICE_TOKENS = 300
+_LONG_TOKENS = 4000
+_CHAT = "/v1/chat/completions"
+_WORDS = ("heat", "lamp", "door", "room", "wind", "rain", "cold", "warm", "fire", "iron")
+_numbers = count()
+_chance = random.Random(4)  # noqa: S311
+
+
+async def measure(repeats: int, say: Callable[[str], None]) -> dict[str, float]:
+    """Return `voice_jump_steps_decode` and `voice_jump_steps_prefill`: medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        runner = make_runner(Path(folder), MODEL, context_tokens=8192, slots=_BATCHES + 1)
+        async with running(runner), served(runner) as api, api.client() as client:
+            slots = iter(range(10**9))
+            api.grant = lambda ticket: _grant(ticket, slots)
+            decode = await _over_decoding(api, client, repeats, say)
+            prefill = await _over_reading(api, client, repeats, say)
+    return {"voice_jump_steps_decode": decode, "voice_jump_steps_prefill": prefill}
+
+
+def _grant(ticket: Ticket, slots: Any) -> None:
+    ticket.grant("voice", 1 + next(slots) % _BATCHES if ticket.priority else 0)
+
+
+async def _over_decoding(
+    api: Api, client: aiohttp.ClientSession, repeats: int, say: Callable[[str], None]
+) -> float:
+    own_s = await _own_s(client, repeats)
+    pieces = [0] * _BATCHES
+    asking = [asyncio.create_task(_batch(client, pieces, index)) for index in range(_BATCHES)]
+    await _until(lambda: all(pieces))
+    steps: list[float] = []
+    for _ in range(repeats):
+        began, before = time.perf_counter(), max(pieces)
+        await asyncio.sleep(0.5)
+        step_s = (time.perf_counter() - began) / max(1, max(pieces) - before)
+        steps.append((await _voice_s(client) - own_s) / step_s)
+        if any(task.done() for task in asking):
+            break
+    await _end(asking)
+    await _until(lambda: not api.open)
+    say(f"over 8 that decode: own prompt {own_s:.2f} s; steps {[round(one, 2) for one in steps]}")
+    return statistics.median(steps)
+
+
+async def _over_reading(
+    api: Api, client: aiohttp.ClientSession, repeats: int, say: Callable[[str], None]
+) -> float:
+    steps = [await _over_one_prompt(api, client) for _ in range(repeats)]
+    say(f"over one that reads {_LONG_TOKENS}: steps {[round(one, 2) for one in steps]}")
+    return statistics.median(steps)
+
+
+async def _over_one_prompt(api: Api, client: aiohttp.ClientSession) -> float:
+    """Return for how many of its steps voice waited for one long prompt."""
+    own_s = await _own_s(client, 1)
+    moments: list[float] = []
+    asking = [asyncio.create_task(_long(client, moments))]
+    await _until(lambda: len(moments) >= 4)
+    step_s = (moments[-1] - moments[1]) / (len(moments) - 2)
+    await asyncio.sleep(_chance.random() * step_s)
+    waited_s = await _voice_s(client) - own_s
+    await _end(asking)
+    await _until(lambda: not api.open)
+    # The runner notices within a step that nobody waits for it any more.
+    await asyncio.sleep(2 * step_s)
+    return waited_s / step_s
+
+
+async def _own_s(client: aiohttp.ClientSession, repeats: int) -> float:
+    """Return how long voice takes alone."""
+    return statistics.median([await _voice_s(client) for _ in range(max(1, repeats))])
+
+
+async def _voice_s(client: aiohttp.ClientSession) -> float:
+    body = _question(_VOICE_TOKENS, 2)
+    headers = {"X-Hashcenter-Priority": "voice"}
+    began = time.perf_counter()
+    async with client.post(_CHAT, json=body, headers=headers) as response:
+        async for line in response.content:
+            if b'"content":"' in line:
+                took_s = time.perf_counter() - began
+                break
+        await response.read()
+    return took_s
+
+
+async def _batch(client: aiohttp.ClientSession, pieces: list[int], index: int) -> None:
+    async with client.post(_CHAT, json=_question(60, 700), headers=_BATCH) as response:
+        async for line in response.content:
+            pieces[index] += line.startswith(b"data: {")
+
+
+async def _long(client: aiohttp.ClientSession, moments: list[float]) -> None:
+    body = {**_question(_LONG_TOKENS, 4), "return_progress": True}
+    async with client.post(_CHAT, json=body, headers=_BATCH) as response:
+        async for line in response.content:
+            if b'"prompt_progress"' not in line:
+                continue
+            moments.append(time.perf_counter())
+
+
+_BATCH = {"X-Hashcenter-Priority": "batch"}
+
+
+def _question(tokens: int, generated: int) -> dict[str, Any]:
+    """Return a question of about `tokens` words that was never asked before."""
+    words = [str(next(_numbers)), *(_chance.choice(_WORDS) for _ in range(tokens - 16))]
+    return {
+        "messages": [{"role": "user", "content": " ".join(words)}],
+        "max_tokens": generated,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+    }
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(300):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def _end(asking: list[asyncio.Task[None]]) -> None:
+    for task in asking:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
