@@ -269,6 +269,7 @@ class RunnerProgram:
             why=self.why,
             exclusive=self.runner.exclusive,
             load_s=self.load_s,
+            resumes=self.runner.upstream.is_llama_server,
         )
 
     async def close(self) -> None:

@@ -73,6 +73,7 @@ class Rig:
                     ticket.runner,
                     ticket.slot,
                     ticket.recallable,
+                    "first_token" in ticket.stamps,
                 )
                 for ticket in self.tickets.open.values()
                 if ticket.refusal is None

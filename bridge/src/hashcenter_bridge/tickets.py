@@ -46,6 +46,7 @@ class Ticket:
     Stages: `opened`, `granted`, `first_token`, `closed`. `runner` and the runner's `slot` are set
     with the grant. `on_recall` is what calls an answer off that has said nothing yet; None while
     that is not possible. A `redoable` answer goes to nobody before it is whole.
+    `on_said` is told of the first token.
     """
 
     id: int
@@ -59,6 +60,7 @@ class Ticket:
     refusal: TicketRefused | None = None
     on_recall: Callable[[], None] | None = None
     redoable: bool = False
+    on_said: Callable[[], None] = lambda: None
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -68,7 +70,10 @@ class Ticket:
 
     def stamp(self, stage: str) -> None:
         """Note that `stage` was reached now; the first note stays."""
-        self.stamps.setdefault(stage, self.clock())
+        if stage not in self.stamps:
+            self.stamps[stage] = self.clock()
+            if stage == "first_token":
+                self.on_said()
 
     @property
     def recallable(self) -> bool:
@@ -128,7 +133,7 @@ class Tickets:
     @contextmanager
     def hold(self, priority: Priority, model: str | None) -> Iterator[Ticket]:
         """Hold a ticket while a request lives; leaving (also by a hang-up) gives its place back."""
-        ticket = Ticket(next(self._ids), priority, model, self._clock)
+        ticket = Ticket(next(self._ids), priority, model, self._clock, on_said=self._changed)
         ticket.stamp("opened")
         self.open[ticket.id] = ticket
         self._opened(ticket)

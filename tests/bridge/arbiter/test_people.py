@@ -1,6 +1,7 @@
 """People who wait: voice before task before batch, and miners that give way."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,35 @@ def test_what_speaks_already_is_never_recalled_nor_for_anything_but_voice() -> N
     silent = replace(talking, recallable=True)
     assert 1 not in asked(silent, ticket(2, TASK))
     assert 1 not in asked(replace(silent, priority=VOICE), ticket(2, VOICE))
+
+
+def test_no_other_prompt_is_read_beside_that_of_who_speaks() -> None:
+    ours = replace(NO_MINER, runners=(runner(slots=4, resumes=True),))
+    places: dict[str, Any] = {"runner": "runner"}
+    voice = ticket(1, VOICE, slot=0, recallable=True, **places)
+    reads = ticket(2, BATCH, slot=1, recallable=True, **places)
+    speaks = ticket(3, BATCH, slot=2, **places)
+    waits = ticket(4, TASK)
+    seen = replace(ours, tickets=(voice, reads, speaks, waits))
+    fates = decide(State(), seen, rules(), 1.0)[1].tickets
+    assert [number for number, fate in fates.items() if fate.recall] == [2]
+    assert fates[4].runner is None
+    said = replace(seen, tickets=(replace(voice, said=True), speaks, waits))
+    assert decide(State(), said, rules(), 1.0)[1].tickets[4].runner == "runner"
+    comes = replace(seen, tickets=(ticket(1, VOICE), reads, waits))
+    fates = decide(State(), comes, rules(), 1.0)[1].tickets
+    assert (fates[1].slot, fates[2].recall, fates[4].runner) == (0, True, None)
+    elsewhere = replace(seen, runners=(runner(slots=4, resumes=False),))
+    fates = decide(State(), elsewhere, rules(), 1.0)[1].tickets
+    assert 2 not in fates
+    assert fates[4].runner == "runner"
+
+
+def test_a_second_voice_is_read_beside_the_first() -> None:
+    ours = replace(NO_MINER, runners=(runner(slots=2, resumes=True),))
+    first = ticket(1, VOICE, runner="runner", slot=0, recallable=True)
+    seen = replace(ours, tickets=(first, ticket(2, VOICE)))
+    assert decide(State(), seen, rules(), 1.0)[1].tickets[2].slot == 1
 
 
 def test_questions_spread_over_runners_that_serve_the_model() -> None:

@@ -17,12 +17,15 @@ from typing import Any
 
 import aiohttp
 
-from hashcenter_bridge.tickets import Ticket
+from hashcenter_bridge.arbiter.decide import decide
+from hashcenter_bridge.arbiter.types import Rules, RunnerSeen, Running, Seen, State, TicketSeen
+from hashcenter_bridge.runners import Runner
 from tests.bridge.serving import Api, make_runner, running, served
 from tools.paths import MODEL
 
 _BATCHES = 8
-_VOICE_TOKENS = 300
+#: The words of a person; the house's prompt before them is read already.
+_VOICE_TOKENS = 64
 _LONG_TOKENS = 4000
 _CHAT = "/v1/chat/completions"
 _WORDS = ("heat", "lamp", "door", "room", "wind", "rain", "cold", "warm", "fire", "iron")
@@ -35,15 +38,35 @@ async def measure(repeats: int, say: Callable[[str], None]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         runner = make_runner(Path(folder), MODEL, context_tokens=8192, slots=_BATCHES + 1)
         async with running(runner), served(runner) as api, api.client() as client:
-            slots = iter(range(10**9))
-            api.grant = lambda ticket: _grant(ticket, slots)
+            api.grant = lambda _: _arbitrate(api, runner)
             decode = await _over_decoding(api, client, repeats, say)
             prefill = await _over_reading(api, client, repeats, say)
     return {"voice_jump_steps_decode": decode, "voice_jump_steps_prefill": prefill}
 
 
-def _grant(ticket: Ticket, slots: Any) -> None:
-    ticket.grant("voice", 1 + next(slots) % _BATCHES if ticket.priority else 0)
+def _arbitrate(api: Api, runner: Runner) -> None:
+    """Do with all tickets what the bridge's loop does: as the arbiter decides."""
+    serving = RunnerSeen("voice", (), Running.ACTIVE, runner.slots, resumes=True)
+    tickets = tuple(
+        TicketSeen(
+            one.id,
+            one.priority,
+            one.stamps["opened"],
+            runner=one.runner,
+            slot=one.slot,
+            recallable=one.recallable,
+            said="first_token" in one.stamps,
+        )
+        for one in api.open.values()
+    )
+    seen = Seen(runners=(serving,), tickets=tickets)
+    _, wanted = decide(State(), seen, Rules("bench", max_w=1.0), time.monotonic())
+    for number, fate in wanted.tickets.items():
+        ticket = api.open[number]
+        if fate.recall:
+            ticket.recall()
+        elif ticket.waiting and fate.runner is not None:
+            ticket.grant(fate.runner, fate.slot or 0)
 
 
 async def _over_decoding(

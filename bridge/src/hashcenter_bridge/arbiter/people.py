@@ -5,7 +5,7 @@ the place of an answer that has said nothing yet. A miner gives way while a ques
 it is open on a device they share, and a little longer (`resume_after_s`), so that it does not flap.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from typing import Final, TypeAlias
 
 from ..wire.values import Favor
@@ -15,6 +15,7 @@ from .types import MinerSeen, Rules, RunnerSeen, Running, Seen, State, TicketSee
 Taken: TypeAlias = dict[str, set[int]]
 
 VOICE: Final = 0
+_READING: Final = "the question of somebody who speaks is read first"
 _BUSY: Final = "another question is being answered"
 #: The lowest priority (highest number) that still pauses hashing, by favor: voice, task, batch.
 _PAUSES_HASHING: Mapping[str, int] = {Favor.INFERENCE: 2, Favor.BALANCED: 1, Favor.HASHING: 0}
@@ -100,19 +101,31 @@ def tickets(
         (ticket for ticket in seen.tickets if ticket.runner is None),
         key=lambda ticket: (ticket.priority, ticket.opened_at, ticket.id),
     )
+    # Until the first token of who speaks nobody else's prompt is read in the same steps.
+    resume = {runner.name for runner in seen.runners if runner.resumes}
+    reading = {
+        ticket.runner
+        for ticket in seen.tickets
+        if ticket.priority == VOICE and ticket.runner in resume and not ticket.said
+    }
     still_waiting = 0
     for ticket in waiting:
         if state.stopped:
             decided[ticket.id] = TicketWanted("", code="stopped")
             continue
-        fate = _one(ticket, seen, rules, yielding, away, taken, now)
+        fate = _one(ticket, seen, rules, yielding, away, reading, taken, now)
         if fate.runner is None and fate.code is None:
             still_waiting += 1
             if still_waiting > rules.max_waiting:
                 fate = TicketWanted("", code="queue_full")
             elif ticket.priority == VOICE and fate.reason == _BUSY:
                 decided |= _recall(ticket, seen, decided)
+        if ticket.priority == VOICE and fate.runner in resume:
+            reading.add(fate.runner)
         decided[ticket.id] = fate
+    for ticket in seen.tickets:
+        if ticket.runner in reading and ticket.recallable and ticket.priority > VOICE:
+            decided[ticket.id] = TicketWanted(_READING, recall=True)
     return decided
 
 
@@ -145,6 +158,7 @@ def _one(
     rules: Rules,
     yielding: Mapping[str, float],
     away: Mapping[str, str],
+    reading: AbstractSet[str | None],
     taken: Taken,
     now: float,
 ) -> TicketWanted:
@@ -170,8 +184,12 @@ def _one(
         missing = "the model is still being loaded" if runners else "no runner is configured"
         why = next((runner.why for runner in runners if runner.why), missing)
         return TicketWanted(why, code="not_available")
-    slots = {runner.name: _free_slot(runner, ticket.priority, taken) for runner in ready}
-    free = [runner for runner in ready if slots[runner.name] is not None]
+    slots = {
+        runner.name: _free_slot(runner, ticket.priority, taken)
+        for runner in ready
+        if ticket.priority == VOICE or runner.name not in reading
+    }
+    free = [runner for runner in ready if slots.get(runner.name) is not None]
     if not free:
         return TicketWanted(_BUSY)
     in_the_way = {runner.name: _in_the_way(runner, seen, yielding) for runner in free}

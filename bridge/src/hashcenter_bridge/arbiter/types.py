@@ -87,7 +87,8 @@ class RunnerSeen:
     """An answering program; `models` are the ids it serves. Slot 0 of several is for voice.
 
     `exclusive`: no miner has room beside it; then `load_s` is how long it loads, and after an
-    answer it stays at least `linger_s` more.
+    answer it stays at least `linger_s` more. `resumes`: what it has read of a prompt is not lost
+    when that is called off.
     """
 
     name: str
@@ -99,13 +100,15 @@ class RunnerSeen:
     exclusive: bool = False
     load_s: float | None = None
     linger_s: float = 120.0
+    resumes: bool = False
 
 
 @dataclass(frozen=True)
 class TicketSeen:
     """A question; `runner` and `slot` are where it was granted, None while it waits.
 
-    `priority` 0 goes first. `recallable`: it was granted and nothing of its answer was said yet.
+    `priority` 0 goes first. `recallable`: it was granted and can be called off, because its client
+    has heard nothing yet. `said`: the runner has said its first token.
     """
 
     id: int
@@ -115,6 +118,7 @@ class TicketSeen:
     runner: str | None = None
     slot: int | None = None
     recallable: bool = False
+    said: bool = False
 
 
 @dataclass(frozen=True)
