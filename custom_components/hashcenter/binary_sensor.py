@@ -100,6 +100,12 @@ RIG: Final = (
         exists_fn=lambda rig: rig.inventory is not None and answers(rig.inventory),
     ),
     RigBinaryDescription(
+        key="inference_local",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        is_on_fn=lambda rig: rig.live.inference.local if rig.live and rig.live.inference else None,
+        exists_fn=lambda rig: rig.inventory is not None and answers(rig.inventory),
+    ),
+    RigBinaryDescription(
         key="connectivity",
         device_class=BinarySensorDeviceClass.CONNECTIVITY,
         entity_category=EntityCategory.DIAGNOSTIC,

@@ -1,6 +1,7 @@
 """Can the rig answer, how soon, and what that depends on: `inference` of its state on the wire."""
 
 from .arbiter.types import Running
+from .locality import Locality
 from .programs import RunnerProgram
 from .rig import Rig
 from .task_rules import Status
@@ -38,6 +39,7 @@ def inference(rig: Rig) -> InferenceState | None:
     # While it loads, the prediction says that waiting for it is worth while.
     load_s = 0.0 if available or rig.state.stopped else _load_s(shown)
     figures, totals = rig.answers, rig.answers.totals
+    where = stays(rig)
     stages = None
     if load_s is not None and not rig.state.stopped:
         stages = figures.stages(
@@ -69,9 +71,18 @@ def inference(rig: Rig) -> InferenceState | None:
         hashes_given_up_total=totals.hashes_given_up if rig.miners else None,
         energy_given_up_kwh=round(totals.joules_given_up / 3.6e6, 4) if rig.miners else None,
         last_answer=figures.last,
+        local=where.local,
+        local_why=where.why[:400],
         tasks_waiting=rig.tasks.count(Status.WAITING),
         tasks_running=rig.tasks.count(Status.RUNNING),
     )
+
+
+def stays(rig: Rig) -> Locality:
+    """Return whether every answer stays on this machine: only as sure as the least sure runner."""
+    found = [program.locality for program in rig.runners]
+    order = (False, None, True)
+    return min(found, key=lambda one: order.index(one.local))
 
 
 def _load_s(program: RunnerProgram) -> float | None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .errors import Fault
 from .output import Output
@@ -43,6 +43,7 @@ class ChildSpec:
     """How to start a program: `argv`, what is added to its environment, how politely it runs.
 
     After SIGTERM it has `stop_after_s` seconds before SIGKILL. Its output goes to the bridge's log.
+    `network`: the machine's ("host"), none ("none"), or none where the kernel allows it ("auto").
     """
 
     name: str
@@ -50,6 +51,7 @@ class ChildSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     nice: int = 0
     stop_after_s: float = 10.0
+    network: Literal["host", "auto", "none"] = "host"
 
 
 class ChildState(StrEnum):
@@ -164,7 +166,9 @@ class Child:
         self._enter(ChildState.STARTING)
         output = Output(spec.name, self._clock)
         try:
-            async with started(spec.argv, spec.environment, spec.nice, output) as process:
+            async with started(
+                spec.argv, spec.environment, spec.nice, output, spec.network
+            ) as process:
                 self.pid = process.pid
                 why = await self._attend(process)
         except OSError as err:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import build, config, mqtt, mqtt_probe
+from . import build, config, locality, mqtt, mqtt_probe
 from .config import Config, Source
 from .devices import Sample
 from .errors import BridgeError, DeviceFault, PluginUnavailable, RunnerFault
@@ -54,6 +54,7 @@ async def _examine(path: Path) -> list[Finding]:
         _devices,
         _asics,
         _weights,
+        _network,
         _broker,
     )
     for check in checks:
@@ -141,6 +142,15 @@ async def _weights(settings: Config, source: Source) -> list[Finding]:
             findings.append(Finding(f"runner {runner.name}", "failed", fault.text))
         await runner.close()
     return findings
+
+
+async def _network(settings: Config, _: Source) -> list[Finding]:
+    """Whether models can run where nothing they are asked can leave."""
+    if not settings.runner:
+        return []
+    if (why := await locality.possible()) is None:
+        return [Finding("network of models", "ok", "they can run without any")]
+    return [Finding("network of models", "warning", f"{why}; docs/security.md says what to do")]
 
 
 def _without_gpus(blocks: tuple[dict[str, object], ...]) -> tuple[dict[str, object], ...]:

@@ -22,9 +22,15 @@ _GUARD: Final = 'trap "" INT TERM HUP; read _; kill -s KILL -- "-$1" 2>/dev/null
 
 @asynccontextmanager
 async def started(
-    argv: Sequence[str], environment: Mapping[str, str], nice: int, output: Output
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    nice: int,
+    output: Output,
+    network: str = launch.HOST,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start `argv`, with what it prints going to `output`; on leaving its whole group is killed.
+
+    `network` is one of those of `launch.py`.
 
     Raises OSError when no process can be started; a program that is not there ends with code 1.
     Call it from the main thread: the kernel ties a child to the thread that started it.
@@ -35,7 +41,16 @@ async def started(
             lambda: output, os.fdopen(read_end, "rb", buffering=0)
         )
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(nice), *argv),
+            *(
+                sys.executable,
+                "-I",
+                "-S",
+                launch.__file__,
+                str(os.getpid()),
+                str(nice),
+                network,
+                *argv,
+            ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=write_end,
             stderr=write_end,

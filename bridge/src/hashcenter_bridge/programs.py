@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from . import locality
 from .arbiter.types import MinerSeen, RunnerSeen, Running
 from .child import Child, ChildSpec, ChildState
 from .errors import MinerFault, RunnerFault
 from .guest import Guest
+from .locality import Locality
 from .miners import Miner, MinerReading
 from .prefix import PromptKeeper
 from .runners import KeepsPrompts, LoadsModels, Runner
@@ -177,6 +179,8 @@ class RunnerProgram:
         self._ready: bool | None = None
         self._why = ""
         self._prepared = False
+        self._locality = Locality(None, f"{runner.name} was not tried yet")
+        self._trial: asyncio.Task[None] | None = None
         self.keeper = (
             PromptKeeper(runner, clock, changed)
             if isinstance(runner, KeepsPrompts) and runner.upstream.is_llama_server
@@ -200,9 +204,31 @@ class RunnerProgram:
             return False
         if not self._prepared:
             self._prepared = True
+            self._look_for_ways_out()
             if self.keeper is not None:
                 await self.keeper.prepare()
         return True
+
+    def _look_for_ways_out(self) -> None:
+        """Try in the background to get out of its network."""
+        pid = self.child.pid if isinstance(self.child, Child) else None
+        if pid is None:
+            return
+
+        async def look() -> None:
+            self._locality = await locality.tried(pid, self.runner.name)
+            if self._locality.local is not True:
+                _LOGGER.info("%s", self._locality.why)
+            self._tell()
+
+        self._trial = asyncio.create_task(look(), name=f"locality {self.runner.name}")
+
+    @property
+    def locality(self) -> Locality:
+        """Whether what it is asked stays in it, as it was last tried."""
+        if self.runner.child is None:
+            return Locality(False, f"{self.runner.name} is somebody else's server")
+        return self._locality
 
     def _changed(self) -> None:
         running, now = self.running, self._clock()
@@ -274,6 +300,8 @@ class RunnerProgram:
 
     async def close(self) -> None:
         """Stop it if it is ours."""
+        if self._trial:
+            self._trial.cancel()
         if self.keeper:
             await self.keeper.close()
         if self.child:

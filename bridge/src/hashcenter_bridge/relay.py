@@ -129,7 +129,9 @@ class Relay:
         """Ask the runner; what it refuses is raised as ApiError."""
         url = self.runner.upstream.base_url + path
         headers = {"Content-Type": "application/json"}
-        async with self._session.post(url, data=body, headers=headers) as upstream:
+        async with self._session.post(
+            url, data=body, headers=headers, allow_redirects=False
+        ) as upstream:
             if upstream.status != 200:
                 raise _refused(self.runner.name, upstream.status, await upstream.read())
             yield upstream

@@ -196,7 +196,8 @@ class InferenceState(WireModel):
     """Can the rig answer, and how soon. Totals count since the rig was first set up.
 
     `stages` add up to `first_token_s`. `prompt_warm` says that the model has read the house's
-    prompt, `cached_share` which part of their prompts voice questions found already read.
+    prompt, `cached_share` which part of their prompts voice questions found already read. `local`:
+    a test tried to get out of the network that the models have, and could not.
     """
 
     available: bool
@@ -217,6 +218,8 @@ class InferenceState(WireModel):
     hashes_given_up_total: Count | None = None
     energy_given_up_kwh: Annotated[float, Field(ge=0)] | None = None
     last_answer: LastAnswer | None = None
+    local: bool | None = None
+    local_why: Text = ""
     tasks_waiting: Count | None = None
     tasks_running: Count | None = None
 

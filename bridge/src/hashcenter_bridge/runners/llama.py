@@ -61,6 +61,8 @@ class LlamaConfig(ProgramConfig):
     no longer for somebody else's prompt. `prompt_store_mib` bounds what is kept on the disk of the
     house's prompt, already read, so that no start reads it again; 0 keeps nothing. `sharing` says
     whether a miner may stay in the memory of the same GPUs, or has to leave it for the model.
+    `network`: the program has none ("none"), none where this machine's kernel allows that ("auto"),
+    or this machine's ("host").
     """
 
     model: WholePath
@@ -74,6 +76,7 @@ class LlamaConfig(ProgramConfig):
     embeddings: bool = False
     prompt_store_mib: int = Field(default=2048, ge=0, le=1_000_000)
     sharing: Literal["together", "exclusive"] = "together"
+    network: Literal["auto", "none", "host"] = "auto"
 
 
 ConfigT = TypeVar("ConfigT", bound=LlamaConfig)
@@ -115,7 +118,12 @@ class LlamaRunner(Generic[ConfigT]):
         self.prompt_folder = context.state / "prompts" / config.name
         self.prompt_store_mib = config.prompt_store_mib
         self.child = ChildSpec(
-            self.name, self.argv(), self.environment(), stop_after_s=_STOP_AFTER_S
+            self.name,
+            self.argv(),
+            self.environment(),
+            stop_after_s=_STOP_AFTER_S,
+            # Only a UNIX socket leads into an empty network.
+            network=config.network if self.upstream.unix_socket else "host",
         )
         self._session: aiohttp.ClientSession | None = None
 

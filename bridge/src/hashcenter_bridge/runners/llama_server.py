@@ -8,8 +8,9 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..errors import RunnerFault
 from ..plugin import PluginContext
@@ -27,6 +28,14 @@ class LlamaServerConfig(LlamaConfig):
     port: int | None = Field(default=None, ge=1, le=65_535)
     extra_args: tuple[str, ...] = ()
     prompt_cache_mib: int = Field(default=1024, ge=0)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.port is not None and self.network == "none":
+            raise ValueError(
+                "a program without a network cannot have a port: leave one of them out"
+            )
+        return self
 
 
 class Plugin(LlamaRunner[LlamaServerConfig]):
