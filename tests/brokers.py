@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -12,10 +13,14 @@ KINDS: Final[tuple[Kind, ...]] = ("mosquitto", "iotcore")
 HOST: Final = "127.0.0.1"
 PATIENCE_S: Final = 60.0
 
+# Started by root it would else become a user who may not save in a test's folder.
 _MOSQUITTO: Final = """\
+user root
 listener {port} {host}
 allow_anonymous {anonymous}
-persistence false
+persistence {persistence}
+persistence_location {folder}/
+autosave_interval 1
 """
 _IOTCORE: Final = """\
 id = 0
@@ -46,14 +51,25 @@ def free_port() -> int:
 
 
 class Broker:
-    """A broker that a test starts, stops and starts again on the same port, having lost all."""
+    """A broker that a test starts, stops and starts again on the same port.
 
-    def __init__(self, kind: Kind, folder: Path, *, anonymous: bool = True) -> None:
+    It has then lost all, unless it is a Mosquitto with `persistence` that was not killed.
+    """
+
+    def __init__(
+        self, kind: Kind, folder: Path, *, anonymous: bool = True, persistence: bool = False
+    ) -> None:
         self.kind = kind
         self.port = free_port()
         self._file = folder / f"{kind}.toml"
         text = _MOSQUITTO if kind == "mosquitto" else _IOTCORE
-        words = {"host": HOST, "port": self.port, "anonymous": str(anonymous).lower()}
+        words = {
+            "host": HOST,
+            "port": self.port,
+            "folder": folder,
+            "anonymous": str(anonymous).lower(),
+            "persistence": str(persistence).lower(),
+        }
         self._file.write_text(text.format(**words))
         self._process: asyncio.subprocess.Process | None = None
 
@@ -75,9 +91,28 @@ class Broker:
 
     async def stop(self) -> None:
         """Kill it: what it kept in memory is gone."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
             await self._process.wait()
+
+    async def restart(self) -> None:
+        """Have it end by itself, so that it may save what it knows, and start it again."""
+        self._signal(signal.SIGTERM)
+        if self._process is not None:
+            await self._process.wait()
+        await self.start()
+
+    def freeze(self) -> None:
+        """Have the system stop it where it is: its port takes connections, nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
 
     def _command(self) -> list[str]:
         if self.kind == "iotcore":

@@ -300,6 +300,29 @@ time.sleep(600)
     assert watched.child.state is ChildState.STOPPED
 
 
+async def test_a_child_that_ignores_sigterm_has_a_second_once_the_bridge_ends(
+    make: Make, tmp_path: Path
+) -> None:
+    deaf = tmp_path / "deaf"
+    watched = make(
+        f"""
+import pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path({str(deaf)!r}).write_text("ready\\n")
+time.sleep(600)
+""",
+        stop_after_s=500.0,
+    )
+    watched.child.want(True)
+    await until_text(deaf)
+    pid = watched.child.pid
+    assert pid is not None
+    watched.child.want(False)
+    await until(lambda: watched.child.state is ChildState.STOPPING)
+    watched.child.end()
+    await until(lambda: not is_alive(pid))
+
+
 async def test_a_child_that_no_longer_answers_is_started_anew(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,12 +28,17 @@ runtime_folder = "{folder}/run"
 [mqtt]
 port = {broker_port}
 keepalive_s = 5
+{mqtt}
 [http]
 port = {http_port}
 [log]
 level = "debug"
 [[device]]
 plugin = "nvml"
+{device}
+{programs}
+"""
+_MINER = """\
 [[miner]]
 plugin = "xmrig"
 name = "miner"
@@ -42,7 +47,11 @@ command = ["hashcenter-miner", "--pool={host}:{pool_port}", "--user=e2e", "--cpu
 
 
 class RealRig:
-    """A rig with one RTX 3090 that is fully busy with a tenth of a processor core."""
+    """A rig with RTX 3090s that are fully busy with a tenth of a processor core each.
+
+    `mqtt` and `device` are more lines of the owner's file, `programs` its runners and miners (a
+    real miner, if not said); `environment` is the bridge's.
+    """
 
     def __init__(
         self,
@@ -52,18 +61,25 @@ class RealRig:
         library: Path,
         *,
         coast_s: float = 1800.0,
+        gpus: int = 1,
+        mqtt: str = "",
+        device: str = "",
+        programs: str | None = None,
     ) -> None:
         self.folder = folder
+        self.environment: dict[str, str] = {}
         self.http_port = free_port()
         self.file = folder / "hashcenter.toml"
         self.log = folder / "bridge.log"
         gpu = replace(RTX_3090, full_load_cores=0.1)
-        self.gpus = FakeGpus(folder / "gpus", [gpu], library=library)
+        self.gpus = FakeGpus(folder / "gpus", [gpu] * gpus, library=library)
         self.process: asyncio.subprocess.Process | None = None
+        if programs is None:
+            programs = _MINER.format(host=HOST, pool_port=pool.port)
         self.file.write_text(
             _CONFIGURATION.format(
-                rig=RIG, base_w=BASE_W, coast_s=coast_s, folder=folder, host=HOST,
-                broker_port=broker_port, http_port=self.http_port, pool_port=pool.port,
+                rig=RIG, base_w=BASE_W, coast_s=coast_s, folder=folder, broker_port=broker_port,
+                http_port=self.http_port, mqtt=mqtt, device=device, programs=programs,
             )
         )  # fmt: skip
 
@@ -88,7 +104,7 @@ class RealRig:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if capture else log,
                 stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, **self.gpus.environment},
+                env={**os.environ, **self.gpus.environment, **self.environment},
             )
 
     async def end(self, number: signal.Signals) -> int:

@@ -280,9 +280,13 @@ async def _run(config: Config, source: Source) -> None:
             if rig.fleet.stations:
                 loop.tell("asics_stay", "The bridge stops; its ASICs stay as they are.")
             _LOGGER.info("stopping; ASICs stay as they are, our own programs end")
-            await line.close()
-            for task in (*background, talking):
+            for task in background:
                 task.cancel()
+            for program in (*rig.miners, *rig.runners):
+                if program.child:
+                    program.child.end()
+            await line.close()
+            talking.cancel()
     finally:
         await _end(loop, people, owner)
         (config.rig.runtime_folder / control.SOCKET).unlink(missing_ok=True)

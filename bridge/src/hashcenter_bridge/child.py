@@ -32,6 +32,8 @@ CHECK_AGAIN_S: Final = 5.0
 START_WITHIN_S: Final = 1800.0
 #: A child that was ready and has not answered for so long is started anew.
 UNRESPONSIVE_AFTER_S: Final = 30.0
+#: What a program gets after SIGTERM when the bridge itself ends: three seconds in all are promised.
+LAST_STOP_S: Final = 1.0
 
 _ASK_STARTING_S: Final = 0.1
 _ASK_READY_S: Final = 5.0
@@ -94,6 +96,7 @@ class Child:
         self._on = asyncio.Event()
         self._off = asyncio.Event()
         self._off.set()
+        self._last = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._ready_since: float | None = None
 
@@ -105,9 +108,14 @@ class Child:
         if running and self._life is None:
             self._life = asyncio.create_task(self._live(), name=f"child {self.spec.name}")
 
-    async def close(self) -> None:
-        """Stop the program: politely, and if this is cancelled, at once."""
+    def end(self) -> None:
+        """Stop the program for good, with less patience. Returns at once."""
+        self._last.set()
         self.want(False)
+
+    async def close(self) -> None:
+        """Stop the program for good: politely, and if this is cancelled, at once."""
+        self.end()
         if self._life is not None:
             await self._life
 
@@ -195,13 +203,24 @@ class Child:
                 self._enter(ChildState.STOPPING)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-            await asyncio.wait({ended}, timeout=self.spec.stop_after_s)
+            await self._wait_politely(ended)
             if not ended.done():
                 log.warning("%s ignores SIGTERM and is killed", self.spec.name)
             return unwell.result() if unwell.done() else ""
         finally:
             for task in (ended, unwell, off):
                 task.cancel()
+
+    async def _wait_politely(self, ended: asyncio.Future[int]) -> None:
+        """Wait for the program's end as long as it may take, less once the bridge ends."""
+        last = asyncio.ensure_future(self._last.wait())
+        try:
+            limit_s = self.spec.stop_after_s
+            await asyncio.wait({ended, last}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            if last.done():
+                await asyncio.wait({ended}, timeout=min(LAST_STOP_S, limit_s))
+        finally:
+            last.cancel()
 
     async def _unwell(self) -> str:
         """Ask again and again whether the program is ready; return what is wrong with it."""

@@ -30,7 +30,7 @@ class Plugin:
         command: Annotated[tuple[str, ...], Field(min_length=1)]
         environment: dict[str, str] = Field(default_factory=dict)
         nice: int = Field(default=10, ge=0, le=19)
-        stop_after_s: float = Field(default=10.0, ge=1, le=120)
+        stop_after_s: float = Field(default=5.0, ge=1, le=120)
 
     def __init__(self, config: Config, gpus: tuple[str, ...], _context: PluginContext) -> None:
         self.name = config.name
