@@ -25,6 +25,7 @@ from .answering import can_answer
 from .answers import Answers
 from .arbiter.types import Rules, Running, State
 from .asking import Asking
+from .child import Child
 from .config import Config, HttpConfig, Source
 from .errors import BridgeError, ConfigError
 from .first_question import ask_once
@@ -282,9 +283,12 @@ async def _run(config: Config, source: Source) -> None:
             _LOGGER.info("stopping; ASICs stay as they are, our own programs end")
             for task in background:
                 task.cancel()
-            for program in (*rig.miners, *rig.runners):
-                if program.child:
-                    program.child.end()
+            for child in (
+                *(program.child for program in rig.miners),
+                *(program.child for program in rig.runners),
+            ):
+                if isinstance(child, Child):
+                    child.end()
             await line.close()
             talking.cancel()
     finally:

@@ -213,10 +213,11 @@ class Child:
 
     async def _wait_politely(self, ended: asyncio.Future[int]) -> None:
         """Wait for the program's end as long as it may take, less once the bridge ends."""
+        limit_s = self.spec.stop_after_s
         last = asyncio.ensure_future(self._last.wait())
+        either: set[asyncio.Future[Any]] = {ended, last}
         try:
-            limit_s = self.spec.stop_after_s
-            await asyncio.wait({ended, last}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
             if last.done():
                 await asyncio.wait({ended}, timeout=min(LAST_STOP_S, limit_s))
         finally:
