@@ -63,6 +63,8 @@ class LlamaConfig(ProgramConfig):
     whether a miner may stay in the memory of the same GPUs, or has to leave it for the model.
     `network`: the program has none ("none"), none where this machine's kernel allows that ("auto"),
     or this machine's ("host").
+    `chat_template` is a file with another template than the one in the weights: for models whose
+    own knows no tools, or writes them where they spoil the cache.
     """
 
     model: WholePath
@@ -74,6 +76,7 @@ class LlamaConfig(ProgramConfig):
     gpu_layers: int | None = Field(default=None, ge=0)
     threads: int | None = Field(default=None, ge=1, le=1024)
     embeddings: bool = False
+    chat_template: WholePath | None = None
     prompt_store_mib: int = Field(default=2048, ge=0, le=1_000_000)
     sharing: Literal["together", "exclusive"] = "together"
     network: Literal["auto", "none", "host"] = "auto"

@@ -87,6 +87,8 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
             argv += ["--threads", str(config.threads), "--threads-batch", str(config.threads)]
         if self.prompt_store_mib:
             argv += ["--slot-save-path", f"{self.prompt_folder}/"]
+        if config.chat_template is not None:
+            argv += ["--chat-template-file", str(config.chat_template)]
         if config.embeddings:
             argv += ["--embeddings", "--pooling", "mean"]
         return (*argv, *config.extra_args)

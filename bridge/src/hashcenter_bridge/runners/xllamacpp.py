@@ -43,6 +43,7 @@ class Plugin(LlamaRunner[XllamacppConfig]):
             "gpu_layers": self.config.gpu_layers,
             "threads": self.config.threads,
             "embeddings": self.config.embeddings,
+            "chat_template": str(self.config.chat_template) if self.config.chat_template else None,
             "prompt_folder": str(self.prompt_folder) if self.prompt_store_mib else None,
             "prompt_cache_mib": self.config.prompt_cache_mib,
         }

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 # By name, because linters run where the extra is not installed.
@@ -42,6 +43,9 @@ def params(settings: dict[str, Any]) -> Any:
     if settings["threads"] is not None:
         made.cpuparams.n_threads = settings["threads"]
         made.cpuparams_batch.n_threads = settings["threads"]
+    if settings["chat_template"] is not None:
+        made.chat_template = Path(settings["chat_template"]).read_text(encoding="utf-8")
+        made.use_jinja = True
     if settings["embeddings"]:
         made.embedding = True
         made.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
