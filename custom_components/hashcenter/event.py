@@ -30,11 +30,19 @@ class Kind(StrEnum):
     REFUSED = "refused"
     STOP_ALL = "stop_all"
     PAIRED = "paired"
+    TASK_DONE = "task_done"
+    TASK_FAILED = "task_failed"
+    TASK = "task"
     OTHER = "other"
 
 
 _BY_CODE: Final = {
-    kind.value: kind for kind in (Kind.PREEMPTED, Kind.REFUSED, Kind.STOP_ALL, Kind.PAIRED)
+    **{kind.value: kind for kind in (Kind.PREEMPTED, Kind.REFUSED, Kind.STOP_ALL, Kind.PAIRED)},
+    "task_done": Kind.TASK_DONE,
+    "task_failed": Kind.TASK_FAILED,
+    "task_expired": Kind.TASK_FAILED,
+    "task_running": Kind.TASK,
+    "task_cancelled": Kind.TASK,
 }
 #: How the code of a fault ends once the fault is over.
 _OVER: Final = "_over"
@@ -84,5 +92,7 @@ class RigEvents(RigEntity, EventEntity):
         }
         if device is not None:
             said["device"] = device.name
+        if event.task is not None:
+            said["task"] = event.task
         self._trigger_event(kind_of(event), said)
         self.async_write_ha_state()

@@ -213,6 +213,7 @@ def _offer(coordinator: RigCoordinator) -> Offer | None:
         waiting=inference.waiting,
         hashing=live.activity == Activity.HASHING,
         favor=next(iter(favors), Favor.BALANCED),
+        prompt_warm=inference.prompt_warm,
     )
 
 

@@ -33,7 +33,10 @@ _WARM_PROMPTS: Final = 4
 
 @dataclass(frozen=True)
 class Offer:
-    """What a rig says about answering now. `boot_id` names its bridge's run."""
+    """What a rig says about answering now. `boot_id` names its bridge's run.
+
+    `prompt_warm` says that it has read the prompt of the last question, whoever asked that.
+    """
 
     rig_id: str
     boot_id: str
@@ -42,6 +45,7 @@ class Offer:
     waiting: int = 0
     hashing: bool = False
     favor: Favor | str = Favor.BALANCED
+    prompt_warm: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ class Memory:
         known = self.warm.get(rig_id)
         return known is not None and known[0] == boot_id and prompt in known[1]
 
+    def knows(self, rig_id: str, boot_id: str) -> bool:
+        """Return whether this run of the rig's bridge has answered us."""
+        known = self.warm.get(rig_id)
+        return known is not None and known[0] == boot_id
+
     def passed_over(self, rig_id: str, boot_id: str, now: float) -> bool:
         """Return whether the rig failed too recently to be asked before others."""
         known = self.failures.get(rig_id)
@@ -116,11 +125,21 @@ def ranked(offers: Iterable[Offer], memory: Memory, prompt: str, now: float) -> 
 def _rank(offer: Offer, memory: Memory, prompt: str, now: float) -> tuple[bool, bool, float]:
     late = memory.passed_over(offer.rig_id, offer.boot_id, now)
     wait_s = math.inf if offer.first_token_s is None else offer.first_token_s
-    if not memory.has_read(offer.rig_id, offer.boot_id, prompt):
+    if not _is_warm(offer, memory, prompt):
         wait_s += COLD_S
     if offer.hashing:
         wait_s += SPARE_HASHING_S.get(offer.favor, 0.0)
     return late, not offer.available, wait_s
+
+
+def _is_warm(offer: Offer, memory: Memory, prompt: str) -> bool:
+    """Return whether the rig should have read this prompt.
+
+    Of a rig that has not answered since Home Assistant started only its own word is known.
+    """
+    if memory.knows(offer.rig_id, offer.boot_id):
+        return memory.has_read(offer.rig_id, offer.boot_id, prompt)
+    return offer.prompt_warm is True
 
 
 def _reason(offer: Offer, memory: Memory, prompt: str, *, late: bool) -> str:
@@ -133,7 +152,7 @@ def _reason(offer: Offer, memory: Memory, prompt: str, *, late: bool) -> str:
         if offer.first_token_s is None
         else f"it can answer in {offer.first_token_s:.1f} s"
     ]
-    if memory.has_read(offer.rig_id, offer.boot_id, prompt):
+    if _is_warm(offer, memory, prompt):
         said.append("it has read this prompt before")
     if offer.hashing:
         said.append("it would have to stop hashing")

@@ -48,6 +48,14 @@ def test_a_bridge_that_began_a_new_run_has_read_nothing() -> None:
     assert order(ONE, TWO, memory=memory) == ["one", "two"]
 
 
+def test_the_rigs_own_word_counts_until_it_has_answered_us() -> None:
+    says_so = replace(TWO, prompt_warm=True)
+    assert order(ONE, says_so) == ["two", "one"]
+    assert order(ONE, replace(TWO, prompt_warm=False)) == ["one", "two"]
+    assert order(ONE, says_so, memory=NOTHING.read("two", "boot", "another")) == ["one", "two"]
+    assert order(ONE, says_so, memory=NOTHING.read("two", "earlier", "x")) == ["two", "one"]
+
+
 def test_a_few_prompts_are_remembered_the_latest_longest() -> None:
     memory = NOTHING.read("two", "boot", "prompt")
     for name in ("a", "b", "c", "prompt", "d", "e", "f"):

@@ -70,13 +70,15 @@ class Bench:
             asyncio.timeout(_ANSWER_S),
             self.home.subscribed("assist_pipeline/run", **run) as events,
         ):
-            first_word_s, known = 0.0, conversation_id or ""
+            first_word_s, known, speech = 0.0, conversation_id or "", ""
             while True:
                 event = (await events.get())["event"]
                 data = event["data"] or {}
                 known = data.get("conversation_id") or known
                 if event["type"] == "error":
                     raise DemoError(f"{agent}: {data['message']}")
+                if event["type"] == "intent-end":
+                    speech = str(data["intent_output"]["response"]["speech"])
                 delta = data.get("chat_log_delta") or {}
                 if not first_word_s and (delta.get("content") or delta.get("tool_calls")):
                     first_word_s = time.perf_counter() - began
@@ -85,7 +87,7 @@ class Bench:
                 if event["type"] == "run-end":
                     break
         if not first_word_s:
-            raise DemoError(f"{agent} said nothing")
+            raise DemoError(f"{agent} said no word: {speech}")
         return Asked(first_word_s, known)
 
     async def note(self, stage: str, agent: str, satellite: str, **how: Any) -> None:
