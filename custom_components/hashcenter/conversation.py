@@ -26,6 +26,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_translations
 
+from .completion import AnswerError
 from .const import CONF_CONSTRAIN, CONF_RIG, CONF_THINKING, DOMAIN, SUBENTRY_CONVERSATION
 from .errors import error
 from .house import HashcenterConfigEntry, House
@@ -171,7 +172,12 @@ class ConversationAgent(conversation.ConversationEntity):
         manner = self._manner()
         begun = beginning(known.prompt, manner)
         self._prewarm.async_asked(self, user_input.satellite_id, begun)
-        await Turn(self._house, chat_log, self.entity_id, known, manner).async_run()
+        try:
+            await Turn(self._house, chat_log, self.entity_id, known, manner).async_run()
+        except AnswerError as err:
+            if err.translation_key == "rig_too_slow":
+                await self._prewarm.async_read_ahead(self, begun)
+            raise
 
     async def _in_words(self, err: HomeAssistantError, language: str) -> HomeAssistantError:
         """Return the error with its sentence in `language`: by itself it would speak English."""

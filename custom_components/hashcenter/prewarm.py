@@ -134,6 +134,12 @@ class Prewarm:
         if satellite_id is not None and (known := self._announced.get(satellite_id)) is not None:
             known.asked = True
 
+    async def async_read_ahead(self, agent: Agent, request: Json) -> None:
+        """Have the prompt read that kept somebody waiting for too long: their next try succeeds."""
+        for candidate in candidates(self._house, agent.rig_id)[:1]:
+            told = {**request, "model": candidate.model, "background": True}
+            await async_warm(self._hass, candidate.endpoint, told)
+
     @callback
     def _satellite_changed(self, event: Event[EventStateChangedData]) -> None:
         satellite_id = event.data["entity_id"]

@@ -12,6 +12,8 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.hashcenter import inference
+from custom_components.hashcenter.completion import Patience
 from custom_components.hashcenter.prewarm import MOST_RENEWALS, RENEW, SETTLE_S
 from custom_components.hashcenter.wire.messages import InferenceState
 from tests.component.satellites import Satellite, add_satellites
@@ -24,8 +26,8 @@ from tests.component.talking import (
     say,
     set_up,
 )
-from tests.conformance.plays import says
-from tests.conformance.scripted_upstream import ScriptedUpstream, Told
+from tests.conformance.plays import says, stream
+from tests.conformance.scripted_upstream import ScriptedUpstream, Silence, Told
 
 pytestmark = pytest.mark.usefixtures("socket_enabled", "mqtt_mock")
 
@@ -227,6 +229,21 @@ async def test_a_change_that_the_prompt_does_not_show_is_not_told(
     er.async_get(hass).async_update_entity("light.test_lamp", icon="mdi:lamp")
     await settle(hass, timedelta(seconds=SETTLE_S + 1))
     assert upstream.told == []
+
+
+async def test_a_prompt_that_took_too_long_is_read_when_nobody_waits(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "PATIENCE", {"voice": Patience(first_token_s=0.3)})
+    async with ScriptedUpstream([stream(Silence())], key=KEY, others={WARM: {}}) as slow:
+        voice = await set_up(hass, rig_subentry("rig", slow.url), agent_subentry())
+        await rig_says(hass, "rig", slow.url)
+        said = await say(voice, "Light!")
+        assert said.error
+        assert "too long" in said.speech
+        [asked], [announced] = slow.received, slow.told
+        assert announced.body["background"] is True
+        assert announced.body["messages"] == asked.body["messages"][:1]
 
 
 async def test_nobody_who_was_never_asked_is_told_of_changes(
