@@ -183,3 +183,19 @@ def test_nothing_secret_is_in_its_command(tmp_path: Path) -> None:
     settings = json.loads(runner.child.argv[-1])
     assert set(settings) >= {"model", "socket", "context_tokens", "slots"}
     assert not any("key" in name for name in settings)
+
+
+async def test_another_template_takes_the_place_of_the_one_in_the_weights(
+    tmp_path: Path, small_model: Path
+) -> None:
+    template = tmp_path / "own.jinja"
+    template.write_text("{% for one in messages %}[{{ one.role }}] {{ one.content }}{% endfor %}")
+    runner = make_runner(tmp_path, small_model, chat_template=str(template))
+    async with running(runner) as started:
+        upstream = started.runner.upstream
+        asked = {"messages": [{"role": "user", "content": "Hello."}]}
+        async with (
+            session(upstream) as client,
+            client.post(f"{upstream.root_url}/apply-template", json=asked) as response,
+        ):
+            assert (await response.json())["prompt"] == "[user] Hello."
