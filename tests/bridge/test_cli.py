@@ -187,6 +187,19 @@ def test_a_model_that_is_missing_is_named(owner: Owner, desk: Desk) -> None:
     assert "Traceback" not in done.err
 
 
+def test_models_fit_says_what_a_file_takes(
+    owner: Owner, desk: Desk, small_model: Path, tmp_path: Path
+) -> None:
+    done = desk.run("models", "fit", str(small_model), "--config", owner.write())
+    assert done.status == 0
+    assert "billion weights" in done.out
+    assert "No GPU was found here" in done.out
+    missing = desk.run("models", "fit", "--config", owner.write())
+    assert (missing.status, "say which file" in missing.err) == (2, True)
+    none = desk.run("models", "fit", str(tmp_path / "none.gguf"), "--config", owner.write())
+    assert (none.status, "cannot be read" in none.err) == (1, True)
+
+
 def test_models_without_a_runner_are_none(owner: Owner, desk: Desk) -> None:
     done = desk.run("models", "--config", owner.write())
     assert (done.status, done.out) == (0, "")

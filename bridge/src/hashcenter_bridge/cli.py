@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from . import __version__, app, build, config, control, doctor, key
+from . import __version__, app, build, config, control, doctor, fit, fit_report, key
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
 from .devices.asic import AsicConfig, normal_mac
@@ -27,6 +27,7 @@ from .registry import Family, names
 from .store import Kept, Store, make_folder
 from .system import install, plan as installation
 from .wire import schema
+from .wire.values import DeviceKind
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,7 +108,14 @@ def _parser() -> argparse.ArgumentParser:
     # What was given before the subcommand stays.
     pools.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS)
     pools.set_defaults(command=_adopt)
-    add("models", _models, "list the configured models and check their weights")
+    models = add("models", _models, "list the configured models and check their weights")
+    models.add_argument(
+        "fit", nargs="?", choices=["fit"], help="say whether a file fits these GPUs"
+    )
+    models.add_argument("file", nargs="?", type=Path, help="a GGUF file, for `models fit`")
+    models.add_argument(
+        "--context", type=int, default=8192, metavar="TOKENS", help="for `models fit` (8192)"
+    )
     stop = add("stop", _stop, "stop everything that draws watts, until it is released")
     stop.add_argument("--release", action="store_true", help="release an earlier stop")
     add("unpair", _unpair, "forget the house this rig obeys")
@@ -220,7 +228,34 @@ def _adopt(asked: argparse.Namespace) -> None:
     print(f"The pools of {answer['adopted'][0]} are its owner's.")
 
 
+def _fit(asked: argparse.Namespace) -> int:
+    if asked.file is None or asked.context < 1:
+        raise ConfigError("say which file: hashcenter models fit FILE [--context TOKENS]")
+    model = fit_report.read_shape(asked.file)
+
+    async def cards() -> list[fit.Card]:
+        settings, source = _load(asked)
+        metering = await _probed(settings, source)
+        speeds = fit_report.links()
+        found = [one for one in metering.watched.values() if one.device.kind == DeviceKind.GPU]
+        named = [
+            fit.Card(
+                one.device.model or one.device.name,
+                int((one.readings.memory_total_mib or 0) * 1024**2),
+                speeds[index] if len(speeds) == len(found) else None,
+            )
+            for index, one in enumerate(found)
+        ]
+        await metering.close()
+        return named
+
+    print(fit_report.report(model, asyncio.run(cards()), asked.context))
+    return 0
+
+
 def _models(asked: argparse.Namespace) -> int:
+    if asked.fit:
+        return _fit(asked)
     settings, source = _load(asked)
     build.check(settings, source)
     context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
