@@ -43,7 +43,7 @@ _LOGGER = logging.getLogger(__name__)
 _QOS = 1
 
 #: What rigs said last, and when (the loop's time), while the house is made anew.
-_HEARD: HassKey[dict[str, tuple[Rig, float]]] = HassKey(f"{DOMAIN}_heard")
+HEARD: HassKey[dict[str, tuple[Rig, float]]] = HassKey(f"{DOMAIN}_heard")
 
 #: How long a flow listens for what rigs keep at the broker.
 LISTEN_S = 5.0
@@ -123,7 +123,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         await super().async_shutdown()
         self._stop_waiting()
         if self.data.online:
-            self.hass.data.setdefault(_HEARD, {})[self.rig_id] = (self.data, self._heard_at)
+            self.hass.data.setdefault(HEARD, {})[self.rig_id] = (self.data, self._heard_at)
 
     @callback
     def async_take_up(self) -> None:
@@ -131,7 +131,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
 
         A change of the house's set-up is no reason for a rig to be unavailable for a while.
         """
-        data, heard_at = self.hass.data.setdefault(_HEARD, {}).pop(self.rig_id, (None, 0.0))
+        data, heard_at = self.hass.data.setdefault(HEARD, {}).pop(self.rig_id, (None, 0.0))
         silent_s = self.hass.loop.time() - heard_at
         if data is not None and silent_s < SILENT_S:
             self.data, self._heard_at = data, heard_at

@@ -273,11 +273,11 @@ async def test_nobody_there_is_explained() -> None:
 
 @pytest.mark.parametrize("host", ["no such host", "a" * 200, "é" * 70, "x..y"])
 async def test_a_host_that_cannot_be_is_explained_and_tried_again(host: str) -> None:
-    why = await mqtt.refusal(MqttConfig(host=host))
+    why = await mqtt.refusal(MqttConfig(host=host, plain=True))
     assert why is not None
     assert "check [mqtt] host and port" in why
     bridge = Bridge(1)
-    bridge.line._config = MqttConfig(host=host)
+    bridge.line._config = MqttConfig(host=host, plain=True)
     bridge.run()
     async with asyncio.timeout(PATIENCE_S):
         while "not connected yet" in bridge.line.why:

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import restore_state
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.hashcenter.coordinator import HEARD
 from tests.component.rigs import (
     ATTIC,
     CELLAR,
@@ -86,6 +87,7 @@ async def restart(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     kept = restore_state.async_get(hass)
     await kept.async_dump_states()
     await kept.async_load()
+    hass.data.pop(HEARD)
     await hass.config_entries.async_setup(entry.entry_id)
 
 
