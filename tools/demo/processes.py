@@ -112,7 +112,7 @@ class Processes:
         log = self.logs / f"{name}.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "0"),
+                *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), "0", launch.HOST),
                 *(str(part) for part in argv),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
