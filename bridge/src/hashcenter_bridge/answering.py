@@ -16,9 +16,9 @@ def can_answer(rig: Rig) -> tuple[bool, str]:
         return False, _STOPPED
     if _active(rig):
         return True, "ready"
-    if not rig.runners:
+    if not _talking(rig):
         return False, "no runner is configured"
-    shown = rig.runners[0]
+    shown = _talking(rig)[0]
     wanted = rig.wanted.runners.get(shown.runner.name) if rig.wanted else None
     if shown.runner.exclusive and wanted and wanted.running is Running.STOPPED:
         return False, wanted.reason
@@ -28,13 +28,13 @@ def can_answer(rig: Rig) -> tuple[bool, str]:
 
 def inference(rig: Rig) -> InferenceState | None:
     """Return what the wire says of answering, None where nothing answers."""
-    if not rig.runners:
+    if not _talking(rig):
         return None
     active = _active(rig)
     tickets = rig.seen(rig.clock()).tickets
     answering = sum(ticket.runner is not None for ticket in tickets)
     waiting = len(tickets) - answering
-    shown = active[0] if active else rig.runners[0]
+    shown = active[0] if active else _talking(rig)[0]
     available, why = can_answer(rig)
     # While it loads, the prediction says that waiting for it is worth while.
     load_s = 0.0 if available or rig.state.stopped else _load_s(shown)
@@ -93,7 +93,12 @@ def _load_s(program: RunnerProgram) -> float | None:
 
 
 def _active(rig: Rig) -> list[RunnerProgram]:
-    return [program for program in rig.runners if program.running is Running.ACTIVE]
+    return [program for program in _talking(rig) if program.running is Running.ACTIVE]
+
+
+def _talking(rig: Rig) -> list[RunnerProgram]:
+    """Return the runners that answer; others make pictures."""
+    return [program for program in rig.runners if not program.runner.upstream.draws]
 
 
 def _rounded(value: float | None, digits: int = 1) -> float | None:

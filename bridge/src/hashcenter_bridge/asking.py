@@ -73,9 +73,20 @@ class Asking:
             body = question.body(_name_at(relay.runner, question.model))
             return await relay.embeddings(body, ticket)
 
-    def known(self, model: str | None) -> str | None:
+    async def pictures(self, question: Question, priority: Priority) -> web.Response:
+        """Return pictures, if a runner makes them. Raises ApiError."""
+        if not any(runner.upstream.draws for runner in self.runners.values()):
+            raise ApiError(404, "model_not_found", "no runner of this rig makes pictures", "model")
+        model = self.known(question.model, draws=True)
+        with self._tickets.hold(priority, model, draws=True) as ticket:
+            relay = await self._granted(ticket)
+            body = question.body(_name_at(relay.runner, question.model))
+            return await relay.pictures(body, ticket)
+
+    def known(self, model: str | None, *, draws: bool = False) -> str | None:
         """Return `model` if a runner serves it, or if none is named. Raises ApiError (404)."""
-        known = sorted({one.id for runner in self.runners.values() for one in runner.models})
+        able = [one for one in self.runners.values() if one.upstream.draws is draws]
+        known = sorted({one.id for runner in able for one in runner.models})
         if model is not None and model not in known:
             raise ApiError(
                 404,

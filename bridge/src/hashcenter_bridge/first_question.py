@@ -19,6 +19,8 @@ async def ask_once(program: RunnerProgram, rig: Rig) -> None:
 
     It holds an ordinary ticket of the lowest priority, so a person's question goes first.
     """
+    if program.runner.upstream.draws:
+        return
     await program.first_active.wait()
     runner = program.runner
     upstream = runner.upstream

@@ -18,7 +18,7 @@ from .api_error import ApiError
 from .asking import Asking
 from .house_api import HouseApi, Readiness
 from .incoming import body, priority as priority_of
-from .question import read_chat, read_embeddings
+from .question import read_chat, read_embeddings, read_picture
 from .tasks import TaskQueue
 from .tasks_api import TasksApi
 
@@ -57,6 +57,7 @@ def create_app(
     app.router.add_get("/v1/models", api.models)
     app.router.add_post("/v1/chat/completions", api.chat)
     app.router.add_post("/v1/embeddings", api.embeddings)
+    app.router.add_post("/v1/images/generations", api.pictures)
     HouseApi(readiness, asking.counting).add_routes(app.router)
     TasksApi(tasks, asking).add_routes(app.router)
     return app
@@ -112,6 +113,11 @@ class _Api:
         """Return embeddings, if the runner makes them."""
         question, priority = read_embeddings(await body(request)), priority_of(request)
         return await self._asking.embeddings(question, priority)
+
+    async def pictures(self, request: web.Request) -> web.StreamResponse:
+        """Return pictures, if a runner makes them."""
+        question, priority = read_picture(await body(request)), priority_of(request)
+        return await self._asking.pictures(question, priority)
 
 
 def _require_key(accepts: Callable[[str], bool]) -> Any:

@@ -294,6 +294,7 @@ class RunnerProgram:
             models=tuple(model.id for model in self.runner.models),
             why=self.why,
             exclusive=self.runner.exclusive,
+            draws=self.runner.upstream.draws,
             load_s=self.load_s,
             resumes=self.runner.upstream.is_llama_server,
         )

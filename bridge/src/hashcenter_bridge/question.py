@@ -5,6 +5,7 @@ that was not checked here. Words never leave the house: an image must be in the 
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -13,6 +14,11 @@ from .api_error import bad_request
 _MAX_DEPTH: Final = 64
 _MAX_NAME: Final = 120
 _IN_PLACE: Final = "data:"
+_MAX_PROMPT: Final = 32_000
+_MAX_PICTURES: Final = 4
+_SIZE: Final = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}")
+#: How stable-diffusion.cpp's server takes settings, files among them, inside a prompt.
+_SERVER_SETTINGS: Final = "<sd_cpp_extra_args>"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,27 @@ def read_warm(payload: bytes) -> Announcement:
     if "messages" not in fields:
         return Announcement(who, None, background)
     return Announcement(who, read_chat(payload).fields, background)
+
+
+def read_picture(payload: bytes) -> Question:
+    """Return the picture asked for, in the answer itself. Raises ApiError (400)."""
+    fields = read_object(payload)
+    prompt, number, size = fields.get("prompt"), fields.get("n", 1), fields.get("size")
+    if not isinstance(prompt, str) or not 0 < len(prompt.strip()) <= _MAX_PROMPT:
+        raise bad_request(f"prompt must be text of at most {_MAX_PROMPT} characters", "prompt")
+    if _SERVER_SETTINGS in prompt:
+        raise bad_request("prompt must not hold settings of the image server", "prompt")
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= _MAX_PICTURES:
+        raise bad_request(f"n must be a number from 1 to {_MAX_PICTURES}", "n")
+    if size is not None and not (isinstance(size, str) and _SIZE.fullmatch(size)):
+        raise bad_request("size must be written as 1024x1024", "size")
+    if fields.get("response_format") not in {None, "b64_json"}:
+        raise bad_request(
+            "pictures come in the answer: response_format b64_json", "response_format"
+        )
+    known = {"prompt", "n", "size", "model", "quality", "style", "background", "user"}
+    asked = {key: value for key, value in fields.items() if key in known}
+    return Question({**asked, "response_format": "b64_json"}, _model(fields))
 
 
 def read_embeddings(payload: bytes) -> Question:

@@ -34,6 +34,7 @@ NEXT_WITHIN_S: Final = 60.0
 _GOODBYE_WITHIN_S: Final = 5.0
 _RENEW_EVERY_S: Final = 1.0
 _TAIL_BYTES: Final = 4096
+_MAX_PICTURES_BYTES: Final = 64 << 20
 _STREAM_HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -75,6 +76,41 @@ class Relay:
             raise self._broken(err, ticket) from None
         ticket.usage = _usage(_json(answer))
         return web.Response(body=answer, content_type="application/json")
+
+    async def pictures(self, body: bytes, ticket: Ticket) -> web.Response:
+        """Return pictures, each in the answer itself. Raises ApiError."""
+        answer = b""
+        try:
+            async with (
+                asyncio.timeout(self._first_within_s),
+                self._asked("/images/generations", body) as upstream,
+            ):
+                async for piece in upstream.content.iter_any():
+                    answer += piece
+                    if len(answer) > _MAX_PICTURES_BYTES:
+                        raise self._strange("sent more than a picture")
+        except (aiohttp.ClientError, OSError) as err:
+            raise self._broken(err, ticket) from None
+        said = _json(answer)
+        listed = said.get("data")
+        drawn = [
+            {
+                key: one[key]
+                for key in ("b64_json", "revised_prompt")
+                if isinstance(one.get(key), str)
+            }
+            for one in (listed if isinstance(listed, list) else [])
+            if isinstance(one, dict) and isinstance(one.get("b64_json"), str)
+        ]
+        if not drawn:
+            raise self._strange("sent no picture")
+        created = said.get("created")
+        return web.json_response(
+            {"created": created if isinstance(created, int) else 0, "data": drawn}
+        )
+
+    def _strange(self, what: str) -> ApiError:
+        return ApiError(502, "runner_failed", f"the runner {self.runner.name!r} {what}")
 
     async def chat(self, body: bytes, ticket: Ticket) -> dict[str, Any]:
         """Return the answer in one piece. Raises ApiError or Recalled."""
@@ -202,7 +238,8 @@ async def _say_goodbye(error: ApiError, response: web.StreamResponse, request: w
 def _refused(name: str, status: int, answer: bytes) -> ApiError:
     """Return what a runner's refusal means to the client: its own mistake, or ours."""
     error = _json(answer).get("error")
-    said = error if isinstance(error, dict) else {}
+    # An image server says it as text.
+    said = error if isinstance(error, dict) else {"message": error}
     text = str(said.get("message") or f"the runner {name!r} answered with status {status}")[:500]
     if said.get("type") == "exceed_context_size_error":
         counted, context = said.get("n_prompt_tokens"), said.get("n_ctx")

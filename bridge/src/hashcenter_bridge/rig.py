@@ -74,6 +74,7 @@ class Rig:
                     ticket.slot,
                     ticket.recallable,
                     "first_token" in ticket.stamps,
+                    ticket.draws,
                 )
                 for ticket in self.tickets.open.values()
                 if ticket.refusal is None

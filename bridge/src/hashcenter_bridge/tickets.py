@@ -55,6 +55,7 @@ class Ticket:
     clock: Callable[[], float]
     stamps: dict[str, float] = field(default_factory=dict)
     usage: Usage | None = None
+    draws: bool = False
     runner: str | None = None
     slot: int | None = None
     refusal: TicketRefused | None = None
@@ -131,9 +132,16 @@ class Tickets:
         self.open: dict[int, Ticket] = {}
 
     @contextmanager
-    def hold(self, priority: Priority, model: str | None) -> Iterator[Ticket]:
-        """Hold a ticket while a request lives; leaving (also by a hang-up) gives its place back."""
-        ticket = Ticket(next(self._ids), priority, model, self._clock, on_said=self._changed)
+    def hold(
+        self, priority: Priority, model: str | None, *, draws: bool = False
+    ) -> Iterator[Ticket]:
+        """Hold a ticket while a request lives; leaving (also by a hang-up) gives its place back.
+
+        `draws`: a picture is wanted, and no answer.
+        """
+        ticket = Ticket(
+            next(self._ids), priority, model, self._clock, on_said=self._changed, draws=draws
+        )
         ticket.stamp("opened")
         self.open[ticket.id] = ticket
         self._opened(ticket)

@@ -29,8 +29,9 @@ def shares_device(runner: RunnerSeen, miner: MinerSeen) -> bool:
 
 
 def _candidates(ticket: TicketSeen, runners: Sequence[RunnerSeen]) -> list[RunnerSeen]:
-    named = [runner for runner in runners if ticket.model in runner.models]
-    return named or list(runners)
+    able = [runner for runner in runners if runner.draws is ticket.draws]
+    named = [runner for runner in able if ticket.model in runner.models]
+    return named or able
 
 
 def giving_way(
@@ -56,7 +57,11 @@ def giving_way(
                 until[miner.name] = now + rules.resume_after_s
     if seen.warm:
         # Nothing is started for it: only what could answer at once is cleared the way.
-        ready = [runner for runner in seen.runners if runner.running is Running.ACTIVE]
+        ready = [
+            runner
+            for runner in seen.runners
+            if runner.running is Running.ACTIVE and not runner.draws
+        ]
         for miner in seen.miners:
             if any(shares_device(runner, miner) for runner in ready):
                 until[miner.name] = now + rules.resume_after_s
@@ -168,7 +173,11 @@ def _one(
     ready = [runner for runner in runners if runner.running is Running.ACTIVE]
     if not ready and ticket.priority == VOICE:
         # While a large model loads, a smaller one answers whoever speaks.
-        ready = [runner for runner in seen.runners if runner.running is Running.ACTIVE]
+        ready = [
+            runner
+            for runner in seen.runners
+            if runner.running is Running.ACTIVE and runner.draws is ticket.draws
+        ]
     if not ready:
         coming = [
             runner

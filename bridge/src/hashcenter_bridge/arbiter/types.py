@@ -86,6 +86,7 @@ class MinerSeen:
 class RunnerSeen:
     """An answering program; `models` are the ids it serves. Slot 0 of several is for voice.
 
+    `draws`: it makes pictures and answers no questions.
     `exclusive`: no miner has room beside it; then `load_s` is how long it loads, and after an
     answer it stays at least `linger_s` more. `resumes`: what it has read of a prompt is not lost
     when that is called off.
@@ -101,11 +102,14 @@ class RunnerSeen:
     load_s: float | None = None
     linger_s: float = 120.0
     resumes: bool = False
+    draws: bool = False
 
 
 @dataclass(frozen=True)
 class TicketSeen:
-    """A question; `runner` and `slot` are where it was granted, None while it waits.
+    """A question, or with `draws` a picture that is wanted.
+
+    `runner` and `slot` are where it was granted, None while it waits.
 
     `priority` 0 goes first. `recallable`: it was granted and can be called off, because its client
     has heard nothing yet. `said`: the runner has said its first token.
@@ -119,6 +123,7 @@ class TicketSeen:
     slot: int | None = None
     recallable: bool = False
     said: bool = False
+    draws: bool = False
 
 
 @dataclass(frozen=True)

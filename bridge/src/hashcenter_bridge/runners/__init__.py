@@ -18,6 +18,7 @@ class Upstream:
     `is_llama_server`: it understands what llama.cpp's server adds to OpenAI's API. `elsewhere`: it
     is another machine, which uses no device of this rig. `fingerprint` is the sha256 of the
     certificate that it must show; without it the system's authorities are asked.
+    `draws`: it makes pictures and answers no questions.
     """
 
     base_url: str
@@ -26,6 +27,7 @@ class Upstream:
     is_llama_server: bool = False
     elsewhere: bool = False
     fingerprint: bytes | None = None
+    draws: bool = False
 
     @property
     def root_url(self) -> str:

@@ -4,6 +4,7 @@ LM Studio, vLLM, LocalAI, llama.cpp on a Mac, another rig's bridge: on this mach
 house. Source: OpenAI's API reference, `GET /v1/models`; vLLM adds `max_model_len`.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ..plugin import PluginContext
@@ -26,6 +27,7 @@ class Plugin(WatchedRunner):
     def __init__(self, config: OpenAiConfig, gpus: tuple[str, ...], context: PluginContext) -> None:
         super().__init__(config, gpus, context)
         self._config = config
+        self.upstream = replace(self.upstream, draws=config.draws)
         self.models = tuple(self._model(name, None) for name in config.models)
 
     async def look(self) -> None:
