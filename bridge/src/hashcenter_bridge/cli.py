@@ -15,7 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from . import __version__, app, build, config, control, doctor, fit, fit_report, key
+from . import (
+    __version__,
+    app,
+    build,
+    config,
+    control,
+    doctor,
+    fit,
+    fit_report,
+    key,
+    local_pool,
+)
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
 from .devices.asic import AsicConfig, normal_mac
@@ -121,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     add("unpair", _unpair, "forget the house this rig obeys")
     helper = add("powerd", _powerd, "set GPU limits for an unprivileged bridge (as root)")
     helper.add_argument("--release", action="store_true", help="set the cards' factory defaults")
+    pool = add("pool", _pool, "give miners throw-away work, so that they heat without internet")
+    pool.add_argument("--listen", default="127.0.0.1:3333", metavar="ADDRESS:PORT")
+    pool.add_argument("--difficulty", type=float, default=local_pool.DIFFICULTY)
     setup = add("install", _install, "run bridge and powerd as services (as root)")
     remove = add("uninstall", _uninstall, "take away what `install` wrote (as root)")
     remove.add_argument("--purge", action="store_true", help="also what you wrote and its memory")
@@ -319,6 +333,13 @@ def _powerd(asked: argparse.Namespace) -> None:
     os.execv(  # noqa: S606 - no shell is the point
         sys.executable, [sys.executable, "-I", "-m", "hashcenter_bridge.powerd", *options]
     )
+
+
+def _pool(asked: argparse.Namespace) -> None:
+    logging.basicConfig(level="INFO", format="%(levelname)s %(name)s: %(message)s", force=True)
+    if not 0 < asked.difficulty < 2**48:
+        raise ConfigError("--difficulty: it has to be more than 0 and less than 2^48")
+    asyncio.run(local_pool.run(asked.listen, asked.difficulty))
 
 
 def _install(asked: argparse.Namespace) -> None:
