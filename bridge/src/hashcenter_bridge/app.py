@@ -44,6 +44,7 @@ from .rig import Rig
 from .store import Store, make_folder
 from .tasks import TaskQueue
 from .tickets import Tickets
+from .voice import Voice
 from .warmth import Warmth
 from .watchdog import feed
 
@@ -122,6 +123,7 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
         answers=answers,
         state=State(stopped=store.kept.stopped, adopted_until=clock() + config.rig.coast_s),
         url=_url(config.http),
+        voices=[Voice(one, clock, changed) for one in config.voice],
     )
     loop = Loop(rig)
     loop_of.append(loop)
@@ -301,6 +303,7 @@ async def _end(loop: Loop, people: web.AppRunner | None, owner: web.AppRunner) -
     rig = loop.rig
     await rig.tasks.close()
     parts = [*(one.close() for one in rig.miners), *(one.close() for one in rig.runners)]
+    parts += [one.close() for one in rig.voices]
     parts += [server.cleanup() for server in (people, owner) if server]
     for result in await asyncio.gather(*parts, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, BridgeError):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 from . import certificate
 from .certificate import Certificate
 from .errors import ConfigError
+from .voice import VoiceConfig
 from .wire.topics import RIG_PATTERN
 
 DEFAULT_PATHS = (Path("hashcenter.toml"), Path("/etc/hashcenter/hashcenter.toml"))
@@ -24,7 +25,7 @@ DEFAULT_PATHS = (Path("hashcenter.toml"), Path("/etc/hashcenter/hashcenter.toml"
 #: TOML has no paths and no tuples, so these two alone are converted.
 Folder = Annotated[Path, Strict(False)]
 Blocks = Annotated[tuple[dict[str, Any], ...], Strict(False)]
-_FAMILIES = ("device", "asic", "runner", "miner")
+_FAMILIES = ("device", "asic", "runner", "miner", "voice")
 #: How a pattern begins, and what it means to a person.
 _PATTERNS = (
     ("^[a-z0-9]", "write small letters, digits, - and _, at most 32 of them"),
@@ -208,6 +209,15 @@ class Config(_Section):
     asic: Blocks = ()
     runner: Blocks = ()
     miner: Blocks = ()
+    voice: Annotated[tuple[VoiceConfig, ...], Strict(False)] = ()
+
+    @model_validator(mode="after")
+    def _voices_differ(self) -> Self:
+        for what in ("name", "port"):
+            taken = [getattr(one, what) for one in self.voice]
+            if len(set(taken)) < len(taken):
+                raise ValueError(f"two [[voice]] blocks have the same {what}")
+        return self
 
     @property
     def exposed(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from .arbiter.effect import OFTEN, recent_failures
 from .arbiter.types import Running, Track
+from .child import ChildState
 from .errors import DeviceFault
 from .faults import Key
 from .rig import Rig
@@ -58,6 +59,11 @@ def _ineffective(name: str, track: Track, now: float) -> dict[str, str]:
 
 def _programs(rig: Rig) -> list[tuple[str, str]]:
     wrong = [("runner_failed", one.why) for one in rig.runners if one.running is Running.FAILED]
+    wrong += [
+        ("voice_failed", one.child.why)
+        for one in rig.voices
+        if one.child.state is ChildState.FAILED
+    ]
     for miner in rig.miners:
         if miner.running is Running.FAILED:
             wrong.append(("miner_failed", miner.seen().why))

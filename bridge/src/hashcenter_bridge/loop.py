@@ -144,6 +144,8 @@ class Loop:
         for runner in rig.runners:
             if runner.child is not None:
                 runner.child.want(wanted.runners[runner.runner.name].running is Running.ACTIVE)
+        for voice in rig.voices:
+            voice.child.want(not rig.state.stopped)
         self._settle_limits(wanted, now)
         people.keep_prompts(rig)
         self._count()

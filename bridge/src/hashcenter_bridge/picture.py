@@ -174,6 +174,7 @@ def rig_state(rig: Rig, devices: dict[str, DeviceState]) -> RigState:
             ),
             Activity.OFF if rig.state.stopped else Activity.IDLE,
         ),
+        voice=tuple(one.shown for one in rig.voices),
         power_w=_rounded(power_w),
         energy_kwh=_rounded(rig.metering.rig_kwh, 4),
         hashing_w=_rounded(hashing_w) if known else None,

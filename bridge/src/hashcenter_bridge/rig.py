@@ -14,6 +14,7 @@ from .programs import MinerProgram, RunnerProgram
 from .store import Store
 from .tasks import TaskQueue
 from .tickets import Tickets
+from .voice import Voice
 from .warmth import Warmth
 from .wire.messages import Health
 
@@ -38,6 +39,7 @@ class Rig:
     warmth: Warmth
     tasks: TaskQueue
     url: str | None = None
+    voices: list[Voice] = field(default_factory=list)
     wanted: Wanted | None = None
     given_up: GivenUp = field(init=False)
     faults: Faults = field(default_factory=Faults)

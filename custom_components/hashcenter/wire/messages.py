@@ -224,6 +224,15 @@ class InferenceState(WireModel):
     tasks_running: Count | None = None
 
 
+class VoiceProgram(WireModel):
+    """A program that hears or speaks (Wyoming); `can`: hears, speaks, wakes, understands."""
+
+    name: Name
+    available: bool
+    can: tuple[Name, ...] = ()
+    why: Text = ""
+
+
 class Fault(WireModel):
     """Something wrong since `since_s` seconds; `uid` names the device, if it is one's."""
 
@@ -260,6 +269,7 @@ class RigState(WireModel):
     controller: Name | None = None
     heaters: tuple[HeaterState, ...] = ()
     inference: InferenceState | None = None
+    voice: tuple[VoiceProgram, ...] = ()
     faults: tuple[Fault, ...] = ()
     health: Health = Health()
     missing: dict[Name, Text] = Field(default_factory=dict)
