@@ -44,14 +44,14 @@ class Scene:
     said_offline: int = 0
     secrets: list[str] = field(default_factory=list)
 
-    async def heat(self, **fields: Any) -> None:
+    async def heat(self, *, above_w: float = HEATING_W, **fields: Any) -> None:
         """Start the bridge unless it runs, and have its GPU hash with many watts."""
         if self.rig.process is None or self.rig.process.returncode is not None:
             self.home.forget()
             await self.rig.start()
         asked = {"power_w": 400.0, "ttl_s": 300.0, **fields}
         assert await self.home.ask("lease", **asked) == "accepted"
-        await self.meter.above(HEATING_W)
+        await self.meter.above(above_w)
 
     async def back(self, since: float) -> float:
         """Return after how many seconds since `since` the bridge was heard again."""

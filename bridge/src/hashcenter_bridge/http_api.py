@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from . import proof
 from .api_error import ApiError
@@ -65,14 +66,22 @@ def create_app(
 
 def server(app: web.Application) -> web.AppRunner:
     """Return what serves `app`: who hangs up ends its request, who dawdles is dropped."""
+    quiet = logging.getLogger(f"{__name__}.server")
+    quiet.addFilter(_not_of_strangers)
     return web.AppRunner(
         app,
         access_log=None,
+        logger=quiet,
         handler_cancellation=True,
         # Also the limit for a request's headers to come.
         keepalive_timeout=REST_WITHIN_S,
         shutdown_timeout=SHUTDOWN_WITHIN_S,
     )
+
+
+def _not_of_strangers(record: logging.LogRecord) -> bool:
+    """Leave out what is no HTTP: whoever sends it fills no log, and it may hold a key."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class _Api:
