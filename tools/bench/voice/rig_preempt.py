@@ -61,7 +61,7 @@ async def measure(repeats: int, say: Callable[[str], None]) -> dict[str, float]:
             say(f"{repeats} questions to a rig that hashes")
             (program,) = loop.rig.miners
             while len(own) < repeats:
-                await _until_hashing(program)
+                await _until_hashing(loop, program)
                 began = time.perf_counter()
                 path = "/v1/chat/completions"
                 async with client.post(path, json=_QUESTION, headers=_VOICE) as response:
@@ -78,10 +78,12 @@ async def measure(repeats: int, say: Callable[[str], None]) -> dict[str, float]:
     }
 
 
-async def _until_hashing(program: MinerProgram) -> None:
+async def _until_hashing(loop: Loop, program: MinerProgram) -> None:
+    """Wait until it hashes again; the loop would look only once a second for that."""
     async with asyncio.timeout(60):
         while program.running is not Running.ACTIVE:
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
+            loop.wake()
 
 
 @asynccontextmanager
