@@ -5,10 +5,11 @@ Assistant in the middle of a cold night gives it back all the same.
 """
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, TypeIs
 
 from homeassistant.components.climate import (
     ATTR_HVAC_MODE,
@@ -102,13 +103,14 @@ class BackupHeat:
         target = state.attributes.get(ClimateEntityStateAttribute.TARGET_TEMPERATURE)
         if target is None:
             target = state.attributes.get(ClimateEntityStateAttribute.TARGET_TEMP_LOW)
-        if not isinstance(target, int | float):
+        if not _is_number(target):
             return Setting(state.state)
         return Setting(state.state, self._to_celsius(target))
 
     def _heat(self, state: State, room: RoomSeen) -> Setting | None:
         """Return how the back-up heats the room: as near to its target as it can be set."""
-        modes = state.attributes.get(ClimateEntityCapabilityAttribute.HVAC_MODES) or ()
+        said = state.attributes.get(ClimateEntityCapabilityAttribute.HVAC_MODES)
+        modes = said if isinstance(said, list | tuple) else ()
         mode = next((mode for mode in _MODES if mode in modes), None)
         if mode is None:
             self.problems[state.entity_id] = (
@@ -117,7 +119,7 @@ class BackupHeat:
             )
             return None
         features = state.attributes.get(EntityStateAttribute.SUPPORTED_FEATURES, 0)
-        if not features & _HAS_TARGET:
+        if not isinstance(features, int) or not features & _HAS_TARGET:
             return Setting(mode)
         # A room that is off is only kept from freezing.
         heats = room.mode is HvacMode.HEAT
@@ -126,7 +128,7 @@ class BackupHeat:
             (ClimateEntityCapabilityAttribute.MIN_TEMP, max),
             (ClimateEntityCapabilityAttribute.MAX_TEMP, min),
         ):
-            if isinstance(limit := state.attributes.get(bound), int | float):
+            if _is_number(limit := state.attributes.get(bound)):
                 target_c = choose(target_c, self._to_celsius(limit))
         return Setting(mode, target_c)
 
@@ -157,10 +159,10 @@ class BackupHeat:
         state = self._hass.states.get(entity_id)
         attributes = state.attributes if state else {}
         step = attributes.get(ClimateEntityCapabilityAttribute.TARGET_TEMP_STEP)
-        if isinstance(step, int | float) and step > 0:
+        if _is_number(step) and step > 0:
             target = round(target / step) * step
         high = attributes.get(ClimateEntityStateAttribute.TARGET_TEMP_HIGH)
-        if setting.mode == HVACMode.HEAT_COOL and isinstance(high, int | float):
+        if setting.mode == HVACMode.HEAT_COOL and _is_number(high):
             return {ATTR_TARGET_TEMP_LOW: target, ATTR_TARGET_TEMP_HIGH: max(high, target + 1.0)}
         return {ATTR_TEMPERATURE: round(target, 2)}
 
@@ -171,6 +173,10 @@ class BackupHeat:
     def _from_celsius(self, value_c: float) -> float:
         unit = self._hass.config.units.temperature_unit
         return TemperatureConverter.convert(value_c, UnitOfTemperature.CELSIUS, unit)
+
+
+def _is_number(said: object) -> TypeIs[int | float]:
+    return isinstance(said, int | float) and math.isfinite(said)
 
 
 def _handover(data: Mapping[str, Any]) -> Handover:

@@ -6,7 +6,7 @@ sentence, a model's tool, a script that one of them runs) may turn it down or of
 
 import time
 from datetime import timedelta
-from math import ceil, floor
+from math import ceil, floor, isfinite
 from typing import Any, Final, override
 
 from homeassistant.components.climate import (
@@ -28,7 +28,7 @@ from homeassistant.util.unit_conversion import TemperatureConverter
 from .calm import Calm, Damper
 from .control.seen import HvacMode
 from .control.wishes import Preset, RoomWish, changed
-from .errors import RaisedByVoice
+from .errors import RaisedByVoice, mistake
 from .house import HashcenterConfigEntry, House
 from .part_entity import RoomEntity
 from .plan import RoomPlan
@@ -181,9 +181,9 @@ class RoomClimate(RoomEntity, ClimateEntity):
         mode: HVACMode | None = kwargs.get(ATTR_HVAC_MODE)
         if mode is not None:
             self._valid_mode_or_raise("hvac", mode, self.hvac_modes)
-        await self._async_wish(
-            mode=None if mode is None else HvacMode(mode), target_c=kwargs[ATTR_TEMPERATURE]
-        )
+        if not isfinite(target_c := kwargs[ATTR_TEMPERATURE]):
+            raise mistake("no_number", value=str(target_c))
+        await self._async_wish(mode=None if mode is None else HvacMode(mode), target_c=target_c)
 
     async def _async_wish(
         self,

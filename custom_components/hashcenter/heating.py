@@ -8,7 +8,9 @@ and nothing is released that nobody released.
 
 import asyncio
 import logging
+import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +65,8 @@ class Heating:
         self.leasing = Leasing(hass, house, self._resumed)
         #: What was said to heaters that somebody asked for before the first decision.
         self._early: dict[HeaterKey, HeaterWanted] = {}
+        #: Changes each time a person lets go of the heater, also while a rig's answer is awaited.
+        self._let_go: Counter[HeaterKey] = Counter()
         self._store = Store[dict[str, Any]](hass, 1, store_key())
 
     @property
@@ -175,6 +179,9 @@ class Heating:
         if (dispute := self.house.disputes.get(key)) is not None:
             raise mistake("disputed", reason=dispute)
         rig, heater = self._live_heater(key)
+        for figure in (power_w, 0.0 if high_limit_c is None else high_limit_c):
+            if not math.isfinite(figure):
+                raise mistake("no_number", value=str(figure))
         if power_w > heater.max_w:
             raise mistake("too_much", power_w=f"{power_w:.0f}", max_w=f"{heater.max_w:.0f}")
         until = time.time() + (self.hold_h * 3600 if hold_s is None else hold_s)
@@ -189,7 +196,10 @@ class Heating:
         saying = lease(rig, heater, power_w, self.favor)
         if want.do is Do.LEASE:
             saying = wanted_lease(rig, heater, want)
+        let_go = self._let_go[key]
         response = await self.leasing.async_say(saying)
+        if self._let_go[key] != let_go:
+            return response  # the release that came meanwhile is the last word
         self._early[key] = want
         await self._async_change(self.state.with_request(key, request))
         return response
@@ -200,6 +210,7 @@ class Heating:
         The request is dropped even if the rig cannot be told: its lease then ends by itself.
         Raises RigError when the rig is offline, silent or refuses.
         """
+        self._let_go[key] += 1
         await self._async_keep(self.state.with_request(key, None))
         rig, heater = self._live_heater(key)
         want = self.deciding.trial(self.state, self._wishes()).heaters[key]
@@ -218,6 +229,7 @@ class Heating:
         if not hands_off:
             await self._async_change(replace(self.state, hands_off=self.state.hands_off - {key}))
             return
+        self._let_go[key] += 1
         people = self.state.with_request(key, None)
         await self._async_keep(replace(people, hands_off=people.hands_off | {key}))
         try:
@@ -238,6 +250,8 @@ class Heating:
 
     async def async_set_hold(self, hold_h: float) -> None:
         """Say for how many hours a heat request holds that does not say it itself."""
+        if not math.isfinite(hold_h):
+            raise mistake("no_number", value=str(hold_h))
         self.hold_h = hold_h
         await self._async_keep(self.state)
 

@@ -45,6 +45,8 @@ _SILENT: Final = (STATE_UNAVAILABLE, STATE_UNKNOWN, "")
 _ON: Final = (STATE_ON, STATE_OPEN)
 _OFF: Final = (STATE_OFF, STATE_CLOSED)
 _SATOSHIS_PER_BITCOIN: Final = 1e8
+#: Below every place on Earth (-89.2 °C at Vostok): what a sensor without its probe says (-127).
+_COLDEST_C: Final = -90.0
 
 
 class Readings:
@@ -72,10 +74,13 @@ class Readings:
         value = self._number(state, text)
         if value is None:
             return Thermometer(None)
-        if unit not in TemperatureConverter.VALID_UNITS:
+        if not isinstance(unit, str) or unit not in TemperatureConverter.VALID_UNITS:
             self._note(state, f"is in {_named(unit)}, which is no unit of temperature")
             return Thermometer(None)
         temp_c = TemperatureConverter.convert(value, unit, UnitOfTemperature.CELSIUS)
+        if temp_c < _COLDEST_C:
+            self._note(state, f"says {text!r}, which is colder than anywhere")
+            return Thermometer(None)
         return Thermometer(temp_c, self._age_s(state))
 
     def watts(self, entity_id: str) -> tuple[float | None, float]:
@@ -133,8 +138,12 @@ class Readings:
         if (state := self._state(entity_id)) is None:
             return None
         said = state.attributes.get("start_time", state.state)
-        moment = said if isinstance(said, datetime) else dt_util.parse_datetime(str(said))
-        return None if moment is None else dt_util.as_utc(moment)
+        try:
+            moment = said if isinstance(said, datetime) else dt_util.parse_datetime(str(said))
+            return None if moment is None else dt_util.as_utc(moment)
+        except ValueError, OverflowError:
+            self._note(state, f"says {str(said)!r}, which is no time")
+            return None
 
     def note(self, entity_id: str, text: str) -> None:
         """Keep what is wrong with an entity: a sentence's end that follows its name."""
@@ -174,10 +183,13 @@ class Readings:
         if (value := self._number(state, state.state)) is None:
             return None, 0.0
         said = state.attributes.get(EntityStateAttribute.UNIT_OF_MEASUREMENT)
-        if said not in converter.VALID_UNITS:
+        if not isinstance(said, str) or said not in converter.VALID_UNITS:
             self._note(state, f"is in {_named(said)}, which is no unit of {of}")
             return None, 0.0
-        return converter.convert(value, said, unit), self._age_s(state)
+        if not math.isfinite(converted := converter.convert(value, said, unit)):
+            self._note(state, f"says {state.state!r}, which is no number")
+            return None, 0.0
+        return converted, self._age_s(state)
 
     def _per(
         self, entity_id: str, factor: Callable[[str], float | None], otherwise: str

@@ -141,3 +141,21 @@ async def test_a_backup_that_cannot_heat_is_said(hass: HomeAssistant, home: Home
     assert furnace.mode == "off"
     texts = [text for text, _ in home.house.problems.values()]
     assert "furnace (climate.furnace) cannot heat: choose another back-up for Living." in texts
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"supported_features": None},
+        {"supported_features": "all"},
+        {"hvac_modes": 5},
+        {"min_temp": float("nan"), "target_temp_step": float("nan")},
+    ],
+)
+async def test_a_backup_that_says_nonsense_stops_no_decision(
+    hass: HomeAssistant, home: Home, garbage: dict[str, Any]
+) -> None:
+    furnace = Furnace(hass, **garbage)
+    await without_rigs(home, 22)
+    assert home.heating.wanted.rooms[LIVING].needs_backup
+    assert furnace.mode == ("off" if "hvac_modes" in garbage else "heat")

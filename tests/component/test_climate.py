@@ -340,3 +340,12 @@ async def test_a_models_tool_raises_a_childs_room_no_more_than_a_sentence(
     assert shown(hass, ATTR_TEMPERATURE) == ["heat", 21.0]
     await call_tool(19.0)
     assert shown(hass, ATTR_TEMPERATURE) == ["heat", 19.0]
+
+
+async def test_a_target_that_is_no_number_is_refused_and_the_one_before_holds(
+    hass: HomeAssistant, rig: ScriptedRig
+) -> None:
+    await call(hass, SERVICE_SET_TEMPERATURE, **{ATTR_TEMPERATURE: 20.0})
+    with pytest.raises(ServiceValidationError, match="nan cannot be used: enter a number"):
+        await call(hass, SERVICE_SET_TEMPERATURE, **{ATTR_TEMPERATURE: "nan"})
+    assert shown(hass, ATTR_TEMPERATURE) == ["off", 20.0]

@@ -1,5 +1,6 @@
 """Heat requests as leases: sent at once, kept only if taken, renewed, not released by accident."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from custom_components.hashcenter.wire.messages import (
     LeaseInForce,
     LeaseRequest,
     ReleaseRequest,
+    Response,
     StopAllRequest,
 )
 from tests.component.rigs import (
@@ -126,6 +128,54 @@ async def test_a_request_that_failed_leaves_the_one_before_in_force(
     await beats(hass, rig, freezer, 5)
     assert rig.leases() == [600.0], "said again, because nobody knows what the rig made of it"
     assert states(hass, REQUEST) == ["600.0"]
+
+
+@pytest.mark.parametrize("entity", [REQUEST, HOLD])
+async def test_watts_and_hours_that_are_no_number_are_refused(
+    hass: HomeAssistant, rig: ScriptedRig, entity: str
+) -> None:
+    before = states(hass, entity)
+    with pytest.raises(ServiceValidationError, match="nan cannot be used: enter a number"):
+        await do(hass, NUMBER_DOMAIN, SERVICE_SET_VALUE, entity, **{ATTR_VALUE: "nan"})
+    assert states(hass, entity) == before
+    assert rig.leases() == []
+
+
+async def test_a_high_limit_that_is_no_number_is_refused(
+    rig: ScriptedRig, entry: MockConfigEntry
+) -> None:
+    with pytest.raises(ServiceValidationError, match="nan cannot be used: enter a number"):
+        await house_of(entry).heating.async_request_heat(
+            KEY, 300, high_limit_c=float("nan"), thermometer="sensor.room"
+        )
+    assert rig.leases() == []
+
+
+async def test_a_release_while_a_request_is_not_answered_yet_is_the_last_word(
+    hass: HomeAssistant, rig: ScriptedRig, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+    link = house_of(entry).rigs[ATTIC]
+    send = link.async_send
+
+    async def slowly(build: Any) -> Response:
+        response = await send(build)
+        asked.set()
+        await answer.wait()
+        return response
+
+    monkeypatch.setattr(link, "async_send", slowly)
+    heating = house_of(entry).heating
+    request = hass.async_create_task(heating.async_request_heat(KEY, 600))
+    await asyncio.wait_for(asked.wait(), 5)
+    release = hass.async_create_task(heating.async_release_heat(KEY))
+    await asyncio.sleep(0)
+    answer.set()
+    await asyncio.wait_for(asyncio.gather(request, release), 5)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert heating.request(KEY) is None
+    kinds = [type(one) for one in rig.asked]
+    assert kinds == [LeaseRequest, ReleaseRequest], "and nothing is leased again"
 
 
 async def test_a_lease_that_nobody_wants_after_a_lost_answer_is_released(

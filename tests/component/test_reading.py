@@ -57,12 +57,15 @@ async def test_weather_and_climate_entities_are_thermometers_too(hass: HomeAssis
         ("21", None, "is in no unit, which is no unit of temperature."),
         ("warm", "°C", "says 'warm', which is no number."),
         ("nan", "°C", "says 'nan', which is no number."),
+        ("-127", "°C", "says '-127', which is colder than anywhere."),
+        ("-196.6", "°F", "says '-196.6', which is colder than anywhere."),
+        ("21", ["°C"], "is in ['°C'], which is no unit of temperature."),
         ("unavailable", "°C", None),
         ("unknown", "°C", None),
     ],
 )
 async def test_what_is_no_temperature_is_none_and_why_is_said(
-    hass: HomeAssistant, state: str, unit: str | None, said: str | None
+    hass: HomeAssistant, state: str, unit: str | list[str] | None, said: str | None
 ) -> None:
     attributes = {"friendly_name": "Room", **({"unit_of_measurement": unit} if unit else {})}
     hass.states.async_set("sensor.room", state, attributes)
@@ -85,7 +88,8 @@ async def test_an_entity_that_does_not_exist_is_said(hass: HomeAssistant) -> Non
 
 
 @pytest.mark.parametrize(
-    ("state", "unit", "watts"), [("900", "W", 900.0), ("0.9", "kW", 900.0), ("9", "A", None)]
+    ("state", "unit", "watts"),
+    [("900", "W", 900.0), ("0.9", "kW", 900.0), ("9", "A", None), ("1e308", "GW", None)],
 )
 async def test_a_meter_is_read_in_watts(
     hass: HomeAssistant, state: str, unit: str, watts: float | None
@@ -213,3 +217,12 @@ async def test_an_event_begins_when_its_entity_says(hass: HomeAssistant) -> None
         assert look(hass).starts_at(entity_id) == expected
     hass.states.async_set("binary_sensor.plain", "off")
     assert look(hass).starts_at("binary_sensor.plain") is None
+
+
+@pytest.mark.parametrize(
+    "said", ["2026-13-45 10:00:00", "0001-01-01T00:00:00", "2026-01-01T10:00:00+99:99", "soon"]
+)
+async def test_what_is_no_time_begins_never(hass: HomeAssistant, said: str) -> None:
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    hass.states.async_set("sensor.next_peak", said)
+    assert look(hass).starts_at("sensor.next_peak") is None

@@ -382,3 +382,12 @@ async def test_stop_all_asks_nothing_of_anybody_and_the_rooms_go_on_afterwards(
     await home.heating.async_stop_all(engaged=False)
     await home.minutes(1)
     assert home.rigs[ATTIC].lease_w("machine")
+
+
+async def test_a_temperature_that_cannot_be_is_no_frost(build: Build) -> None:
+    home = await build()
+    await home.heating.async_set_room(LIVING, mode=HvacMode.OFF)
+    home.warm(-127.0)
+    await home.minutes(3)
+    assert home.heating.wanted.heaters[MACHINE].power_w == 0.0
+    assert "colder than anywhere" in home.heating.deciding.problems[THERMOMETER]
