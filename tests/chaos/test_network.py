@@ -29,6 +29,7 @@ async def test_a_connection_that_died_without_a_word_is_given_up_and_made_anew(
         back_s = await on.back(dead + 0.5)
         figure("half_open_noticed_s_max", back_s)
         assert back_s <= NOTICED_S + RECONNECT_S
+        on.home.forget()  # a request quotes a heartbeat of now
         assert await on.home.ask("lease", power_w=150.0) == "accepted"
         assert "offline" not in {word.said["status"] for word in on.witness.of("status")}
 
