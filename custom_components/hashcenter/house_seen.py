@@ -158,7 +158,7 @@ def _circuit(circuit: CircuitPlan, readings: Readings) -> CircuitSeen:
         parent=circuit.parent,
         others_w=circuit.others_w,
         meter=meter,
-        tripped=circuit.tripped is not None and readings.is_on(circuit.tripped) is True,
+        tripped=circuit.tripped is not None and readings.is_on(circuit.tripped),
     )
 
 

@@ -73,9 +73,9 @@ async def test_of_a_program_that_is_gone_nothing_is_said() -> None:
     assert "unknown" in found.why
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.skipif(is_private(Path(sys.base_prefix)), reason="this Python is its owner's alone")
 async def test_a_user_without_privileges_needs_none() -> None:
+    if os.geteuid() != 0 or is_private(Path(sys.base_prefix)):
+        pytest.xfail("only root can become another user, who must be able to run this Python")
     script = (
         f"import asyncio, os, sys; os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         "from hashcenter_bridge import launch, locality\n"

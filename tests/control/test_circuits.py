@@ -194,6 +194,19 @@ def test_starts_on_one_circuit_are_staggered() -> None:
     assert abs(started["a"] - started["b"]) >= 60.0
 
 
+def test_a_tripped_breaker_stays_tripped_until_somebody_says_otherwise() -> None:
+    house = _cold(asic("a"))
+    house.change_circuit(tripped=True)
+    house.pass_minutes(5)
+    house.change_circuit(tripped=None)
+    house.pass_minutes(60)
+    assert house.heater("a").limit.code is LimitCode.TRIPPED
+    assert house.heater("a").power_w == 0
+    house.change_circuit(tripped=False)
+    house.pass_minutes(60)
+    assert house.heater("a").power_w > 0
+
+
 def test_a_tripped_breaker_gets_nothing_and_says_so() -> None:
     house = _cold(asic("a"))
     house.change_circuit(tripped=True)

@@ -7,7 +7,7 @@ not wait for a thermostat, so a load that may come is kept free, not reacted to.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from .requests import HeaterKey
@@ -47,7 +47,16 @@ def remember(
     dt_s = max(0.0, now - memory.at) if memory.at > 0 else 0.0
     peak_w = memory.others_peak_w * max(0.0, 1.0 - dt_s / _REMEMBERED_S)
     measured_w = others_now_w(circuit, heaters_w)
-    return CircuitMemory(max(peak_w, measured_w or 0.0), now, memory.started_at)
+    return CircuitMemory(
+        max(peak_w, measured_w or 0.0), now, memory.started_at, tripped=bool(circuit.tripped)
+    )
+
+
+def known(circuit: CircuitSeen, memory: CircuitMemory | None) -> CircuitSeen:
+    """Return the circuit, tripped as it was while nobody can say: only a word puts it back."""
+    if circuit.tripped is not None:
+        return circuit
+    return replace(circuit, tripped=memory.tripped if memory else False)
 
 
 def others_now_w(circuit: CircuitSeen, heaters_w: float) -> float | None:

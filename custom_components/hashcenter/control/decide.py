@@ -46,6 +46,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
     seen = replace(
         seen,
         heaters=tuple(_placed(one, has_room.get(one.key), now) for one in seen.heaters),
+        circuits=tuple(circuits.known(one, state.circuits.get(one.id)) for one in seen.circuits),
     )
     heaters = {heater.key: heater for heater in seen.heaters}
     breakers = {circuit.id: circuit for circuit in seen.circuits}

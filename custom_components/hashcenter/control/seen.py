@@ -172,7 +172,8 @@ class CircuitSeen:
     continuous_share: float = 0.8
     others_w: float = 0.0
     meter: Meter | None = None
-    tripped: bool = False
+    #: None: the entity that would say it is silent; the last word then holds.
+    tripped: bool | None = False
 
 
 @dataclass(frozen=True)

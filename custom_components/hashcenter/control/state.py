@@ -89,11 +89,12 @@ class HeaterMemory:
 
 @dataclass(frozen=True)
 class CircuitMemory:
-    """The highest load of others that the meter showed lately, and the last start behind it."""
+    """The highest load of others that the meter showed lately, the last start, tripped or not."""
 
     others_peak_w: float = 0.0
     at: float = 0.0
     started_at: float = 0.0
+    tripped: bool = False
 
 
 @dataclass(frozen=True)
