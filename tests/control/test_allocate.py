@@ -23,6 +23,14 @@ def test_what_is_asked_adds_up_to_the_demand() -> None:
     assert house.room.planned_w == pytest.approx(house.room.demand_w, rel=0.02)
 
 
+def test_a_room_that_gets_all_there_is_says_what_all_its_heaters_give() -> None:
+    house = _house_wanting(9000.0)
+    house.pass_minutes(60)
+    assert house.room.limit.code is LimitCode.CAPACITY
+    assert house.room.limit.values["max_w"] == house.room.planned_w
+    assert house.room.planned_w > house.heater("s19").power_w > 0
+
+
 def test_a_slow_heater_carries_the_base_and_stays_while_a_fast_one_trims() -> None:
     house = _house_wanting(2500.0)
     house.pass_minutes(60)

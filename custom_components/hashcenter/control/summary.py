@@ -105,11 +105,13 @@ def _binding(
     planned_w = sum(want.power_w for want in mine)
     if planned_w >= 0.95 * memory.demand_w:
         return Limit(LimitCode.DEMAND, {"power_w": memory.demand_w})
-    usual = (LimitCode.DEMAND, LimitCode.NO_DEMAND)
-    return next(
-        (want.limit for want in mine if want.limit.code not in usual),
-        Limit(LimitCode.DEMAND, {"power_w": memory.demand_w}),
-    )
+    usual = (LimitCode.DEMAND, LimitCode.NO_DEMAND, LimitCode.CAPACITY)
+    held = next((want.limit for want in mine if want.limit.code not in usual), None)
+    if held is not None:
+        return held
+    if any(want.limit.code is LimitCode.CAPACITY for want in mine):
+        return Limit(LimitCode.CAPACITY, {"max_w": planned_w})
+    return Limit(LimitCode.DEMAND, {"power_w": memory.demand_w})
 
 
 def circuit_wanted(
