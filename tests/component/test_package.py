@@ -161,7 +161,8 @@ SUBENTRIES: Final = ENGLISH["config_subentries"]
         (SUBENTRIES["rig"], ("rig_flow.py",)),
         (SUBENTRIES["room"], ("room_flow.py",)),
         (SUBENTRIES["circuit"], ("circuit_flow.py",)),
-        (SUBENTRIES["conversation"], ("conversation_flow.py",)),
+        (SUBENTRIES["conversation"], ("answer_flow.py", "conversation_flow.py")),
+        (SUBENTRIES["ai_task_data"], ("answer_flow.py", "ai_task_flow.py")),
         (ENGLISH["options"], ("options_flow.py", "money_form.py", "tilt_form.py")),
     ],
 )
