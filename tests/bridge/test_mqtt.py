@@ -315,3 +315,15 @@ async def test_a_server_that_is_no_broker_is_explained_and_crashes_nothing(noise
     async with answers(noise) as port:
         config = MqttConfig(host=HOST, port=port)
         assert await mqtt.refusal(config) is not None
+
+
+async def test_a_line_that_is_reset_before_it_can_write_upsets_nobody(broker: Broker) -> None:
+    upset: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: upset.append(context))
+    async with mqtt._Client(
+        HOST, broker.port, protocol=aiomqtt.ProtocolVersion.V5, timeout=1
+    ) as client:
+        client._client.publish("hashcenter/v1/attic/event", b"")
+        client._client._sock_close()
+        await asyncio.sleep(0.01)
+    assert upset == []

@@ -13,9 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import aiomqtt
+from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -208,7 +210,7 @@ class Line:
         connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         connect.SessionExpiryInterval = _SESSION_EXPIRY_S
         connect.MaximumPacketSize = 16 * MAX_REQUEST_BYTES
-        return aiomqtt.Client(
+        return _Client(
             self._config.host,
             self._config.the_port,
             username=self._config.username,
@@ -234,6 +236,28 @@ class Line:
         if self.online:
             return f"the broker at {self._config.host} is gone ({err}); trying again"
         return f"{explain(self._config, err)}; trying again"
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt's client, which waits to write on no socket that was closed meanwhile.
+
+    The library asks the loop by the socket's number and for its next turn. A line that is reset in
+    between has closed that number, or it is another file's by then.
+    """
+
+    def _on_socket_register_write(self, client: mqtt.Client, _: Any, sock: socket) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as err:  # noqa: BLE001 - whatever it is, the line is gone
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(err)
+
+        def watch() -> None:
+            if client.socket() is sock:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(watch)
 
 
 def explain(config: MqttConfig, err: Exception) -> str:
