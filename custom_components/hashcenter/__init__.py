@@ -5,19 +5,21 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.storage import Store
 from homeassistant.helpers.typing import ConfigType
 
-from . import deciding, devices, heating, issues
+from . import issues
+from .answers.task_services import async_setup_task_services
 from .const import DOMAIN, PLATFORMS
 from .dashboard import (
     async_add_dashboard_resource,
     async_remove_dashboard_resource,
     async_serve_dashboard,
 )
+from .entities.part_entity import room_owner
+from .heat import deciding, heating
 from .house import HashcenterConfigEntry, House, made_of
-from .part_entity import room_owner
-from .registry import async_place, async_unknown, uid_of
 from .renames import async_follow_renames
+from .rigs import devices
+from .rigs.registry import async_place, async_unknown, uid_of
 from .services import async_setup_services
-from .task_services import async_setup_task_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

@@ -21,18 +21,18 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.json import json_dumps
 
-from . import evaluate
+from .answers import evaluate
+from .answers.constrained import violation
+from .answers.drawing import async_draw
+from .answers.images import async_data_urls
+from .answers.inference import artists, candidates, stream_chat
+from .answers.prompt import Json, async_read
+from .answers.thinking import Limit, Thinking
+from .answers.tool_calls import json_object
+from .answers.turn import Conversation, Manner, Turn
 from .const import CONF_RIG, CONF_THINKING, DOMAIN, SUBENTRY_AI_TASK
-from .constrained import violation
-from .drawing import async_draw
 from .errors import error
 from .house import HashcenterConfigEntry, House
-from .images import async_data_urls
-from .inference import artists, candidates, stream_chat
-from .prompt import Json, async_read
-from .thinking import Limit, Thinking
-from .tool_calls import json_object
-from .turn import Conversation, Manner, Turn
 
 PARALLEL_UPDATES = 0
 #: A list or a summary is longer than what is spoken.

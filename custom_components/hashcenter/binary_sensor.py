@@ -15,6 +15,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import RigCoordinator
+from .entities.part_binary_sensors import circuit_binary_sensors, room_binary_sensors
+from .entities.sensor_tables import answers
 from .entity import (
     DeviceEntity,
     HashcenterEntity,
@@ -27,9 +29,7 @@ from .entity import (
     unique_id,
 )
 from .house import HashcenterConfigEntry, House
-from .part_binary_sensors import circuit_binary_sensors, room_binary_sensors
-from .rig import Rig
-from .sensor_tables import answers
+from .rigs.rig import Rig
 from .wire.messages import DeviceState
 
 PARALLEL_UPDATES = 0

@@ -15,7 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import RigCoordinator
 from .entity import HashcenterEntity, Makers, async_follow, unique_id
 from .house import HashcenterConfigEntry
-from .registry import device_info
+from .rigs.registry import device_info
 from .wire.messages import Device, RestartDeviceRequest
 
 PARALLEL_UPDATES = 0

@@ -25,13 +25,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
-from .calm import Calm, Damper
 from .control.seen import HvacMode
 from .control.wishes import Preset, RoomWish, changed
+from .entities.calm import Calm, Damper
+from .entities.part_entity import RoomEntity
 from .errors import RaisedByVoice, mistake
+from .heat.plan import RoomPlan
 from .house import HashcenterConfigEntry, House
-from .part_entity import RoomEntity
-from .plan import RoomPlan
 
 PARALLEL_UPDATES = 0
 

@@ -18,15 +18,14 @@ from homeassistant.config_entries import (
 from homeassistant.core import callback
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
-from . import ai_task_flow, conversation_flow
-from .ai_task_flow import AITaskSubentryFlow
-from .circuit_flow import CircuitFlow
 from .const import CONF_RIG, DOMAIN, SUBENTRY_AI_TASK, SUBENTRY_CONVERSATION, SUBENTRY_RIG
-from .conversation_flow import ConversationSubentryFlow
 from .coordinator import Found, async_listen, async_wait_for_mqtt
-from .options_flow import HouseOptionsFlow
-from .plan import SUBENTRY_CIRCUIT, SUBENTRY_ROOM
-from .rig_flow import (
+from .flows import ai_task_flow, conversation_flow
+from .flows.ai_task_flow import AITaskSubentryFlow
+from .flows.circuit_flow import CircuitFlow
+from .flows.conversation_flow import ConversationSubentryFlow
+from .flows.options_flow import HouseOptionsFlow
+from .flows.rig_flow import (
     KEY_SCHEMA,
     Input,
     RigFlow,
@@ -41,7 +40,8 @@ from .rig_flow import (
     subentry_data,
     what_next,
 )
-from .room_flow import RoomFlow
+from .flows.room_flow import RoomFlow
+from .heat.plan import SUBENTRY_CIRCUIT, SUBENTRY_ROOM
 from .wire import topics
 from .wire.codec import WireError, decode
 from .wire.messages import Announce

@@ -26,15 +26,15 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.translation import async_get_translations
 
-from .completion import AnswerError
+from .answers.completion import AnswerError
+from .answers.inference import candidates, nobody
+from .answers.prewarm import Prewarm
+from .answers.prompt import Json, async_names, async_read
+from .answers.thinking import Limit, Thinking
+from .answers.turn import Conversation, Manner, Turn, beginning
 from .const import CONF_CONSTRAIN, CONF_RIG, CONF_THINKING, DOMAIN, SUBENTRY_CONVERSATION
 from .errors import error
 from .house import HashcenterConfigEntry, House
-from .inference import candidates, nobody
-from .prewarm import Prewarm
-from .prompt import Json, async_names, async_read
-from .thinking import Limit, Thinking
-from .turn import Conversation, Manner, Turn, beginning
 
 _LOGGER = logging.getLogger(__name__)
 

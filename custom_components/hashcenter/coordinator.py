@@ -19,9 +19,9 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util.hass_dict import HassKey
 
+from .answers.contact import Pin
 from .const import CONF_HOST, CONF_KEY, CONF_RIG, DOMAIN
-from .contact import Pin
-from .rig import LOST_S, SILENT_S, Rig
+from .rigs.rig import LOST_S, SILENT_S, Rig
 from .wire import topics
 from .wire.codec import WireError, decode, encode
 from .wire.messages import (
@@ -36,7 +36,7 @@ from .wire.messages import (
 
 if TYPE_CHECKING:
     from .house import House
-    from .requester import Build
+    from .rigs.requester import Build
 
 _LOGGER = logging.getLogger(__name__)
 

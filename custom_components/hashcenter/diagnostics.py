@@ -11,9 +11,9 @@ from .const import CONF_HOST, CONF_KEY
 from .control.state import stored as remembered
 from .control.wanted import HouseWanted
 from .coordinator import RigCoordinator
+from .heat.plan import HousePlan, heater_id
 from .house import HashcenterConfigEntry
-from .plan import HousePlan, heater_id
-from .registry import rig_of, uid_of
+from .rigs.registry import rig_of, uid_of
 
 TO_REDACT: Final = {CONF_KEY, CONF_HOST, "url", "mac", "controller"}
 

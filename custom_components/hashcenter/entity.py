@@ -21,7 +21,7 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity, DataUpda
 from .control.requests import HeaterKey
 from .coordinator import DeviceCoordinator, RigCoordinator
 from .house import House
-from .registry import device_info, house_identifier, rig_identifier, uid_of
+from .rigs.registry import device_info, house_identifier, rig_identifier, uid_of
 from .wire.messages import Device, DeviceState, Heater, HeaterState
 from .wire.values import DeviceKind
 

@@ -20,6 +20,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from . import issues
+from .answers.rig_choice import Memory
 from .const import CONF_RIG, DOMAIN, SUBENTRY_RIG
 from .control.requests import HeaterKey
 from .coordinator import (
@@ -30,14 +31,13 @@ from .coordinator import (
     async_wait_for_mqtt,
     speaks_mqtt5,
 )
-from .devices import DeviceBook, disputes
-from .heating import Heating
-from .plan import HousePlan
-from .registry import async_register_house, async_register_rig, async_remove_devices
-from .requester import Requester
-from .rig_choice import Memory
-from .sequence import Sequence
-from .summary import Summary, problems, summarize
+from .heat.heating import Heating
+from .heat.plan import HousePlan
+from .rigs.devices import DeviceBook, disputes
+from .rigs.registry import async_register_house, async_register_rig, async_remove_devices
+from .rigs.requester import Requester
+from .rigs.sequence import Sequence
+from .rigs.summary import Summary, problems, summarize
 from .wire.topics import Address
 
 type HashcenterConfigEntry = ConfigEntry[House]

@@ -12,10 +12,10 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
+from .answers.length import Fit
 from .const import BRIDGE_VERSION, DOCS_URL, DOMAIN, RELEASES_URL
 from .control.requests import HeaterKey
 from .coordinator import RigCoordinator
-from .length import Fit
 
 MQTT_3: Final = "mqtt_3"
 PROTOCOL_MISMATCH: Final = "protocol_mismatch"

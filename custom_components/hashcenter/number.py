@@ -18,6 +18,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
 from .coordinator import RigCoordinator
+from .entities.part_entity import in_words
 from .entity import (
     HeaterEntity,
     HouseEntity,
@@ -28,7 +29,6 @@ from .entity import (
     unique_id,
 )
 from .house import HashcenterConfigEntry
-from .part_entity import in_words
 
 PARALLEL_UPDATES = 0
 

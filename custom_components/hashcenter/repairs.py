@@ -7,9 +7,9 @@ from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.core import HomeAssistant
 
 from .const import CONF_HOST, CONF_KEY, CONF_RIG, DOMAIN
+from .flows.rig_flow import KEY_SCHEMA, async_check, key_in, placeholders
 from .house import HashcenterConfigEntry, House
-from .rig import Rig
-from .rig_flow import KEY_SCHEMA, async_check, key_in, placeholders
+from .rigs.rig import Rig
 
 
 class RigAccessFlow(RepairsFlow):

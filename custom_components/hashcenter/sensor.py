@@ -13,11 +13,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from . import sensor_tables as tables
-from .calm_sensor import CalmSensor, HouseSensor, RigSensor
-from .circuit_sensors import circuit_sensors
 from .coordinator import DeviceCoordinator, RigCoordinator
-from .energy_sensors import HouseEnergy, HouseEnergyToday, OtherEnergy
+from .entities import sensor_tables as tables
+from .entities.calm_sensor import CalmSensor, HouseSensor, RigSensor
+from .entities.circuit_sensors import circuit_sensors
+from .entities.energy_sensors import HouseEnergy, HouseEnergyToday, OtherEnergy
+from .entities.favor_sensors import favor_sensors
+from .entities.heater_sensors import heater_sensors
+from .entities.money_sensors import house_sensors
+from .entities.room_sensors import room_sensors
+from .entities.sats_sensor import sats_sensors
+from .entities.sensor_kinds import SensorDescription, Value
 from .entity import (
     DeviceEntity,
     HashcenterEntity,
@@ -30,13 +36,7 @@ from .entity import (
     rig_owner,
     unique_id,
 )
-from .favor_sensors import favor_sensors
-from .heater_sensors import heater_sensors
 from .house import HashcenterConfigEntry, House
-from .money_sensors import house_sensors
-from .room_sensors import room_sensors
-from .sats_sensor import sats_sensors
-from .sensor_kinds import SensorDescription, Value
 from .wire.messages import Device, Heater
 from .wire.values import DeviceKind
 

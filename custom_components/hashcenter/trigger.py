@@ -18,7 +18,7 @@ from homeassistant.helpers.trigger import (
     Trigger,
 )
 
-from .registry import ours
+from .rigs.registry import ours
 from .wire.values import Activity
 
 

@@ -24,7 +24,7 @@ from homeassistant.data_entry_flow import FlowResultType, section
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.hashcenter import forms
+from custom_components.hashcenter.flows import forms
 from tests.component.rigs import (
     ASIC,
     ATTIC,
@@ -40,7 +40,7 @@ from tests.component.rigs import (
 MACHINE: Final = "attic/machine"
 MINER: Final = "cellar/s19"
 THERMOMETER: Final = "sensor.living_room"
-ENGLISH: Final = json.loads((Path(forms.__file__).parent / "translations/en.json").read_text())
+ENGLISH: Final = json.loads((Path(forms.__file__).parents[1] / "translations/en.json").read_text())
 
 
 async def house_with_heaters(

@@ -23,8 +23,8 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.control.requests import HeaterKey
 from custom_components.hashcenter.control.seen import HvacMode
+from custom_components.hashcenter.heat.plan import heater_id
 from custom_components.hashcenter.house import House
-from custom_components.hashcenter.plan import heater_id
 from custom_components.hashcenter.wire.messages import (
     AnyRequest,
     HeaterState,

@@ -18,7 +18,7 @@ from homeassistant.helpers import llm
 from homeassistant.setup import async_setup_component
 from PIL import Image
 
-from custom_components.hashcenter.images import MAX_SIDE
+from custom_components.hashcenter.answers.images import MAX_SIDE
 from custom_components.hashcenter.wire.messages import Model
 from tests.component.talking import (
     KEY,

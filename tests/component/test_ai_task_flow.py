@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.hashcenter.ai_task_flow import default_subentry_data
+from custom_components.hashcenter.flows.ai_task_flow import default_subentry_data
 from tests.component.talking import Voice, rig_subentry, set_up, task_subentry
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")

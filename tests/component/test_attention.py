@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.hashcenter.attention import entities, entity_matters, heaters_matter
 from custom_components.hashcenter.control.people import People
 from custom_components.hashcenter.control.requests import HeaterKey, HeatRequest
 from custom_components.hashcenter.control.seen import (
@@ -22,8 +21,9 @@ from custom_components.hashcenter.control.seen import (
     Thermometer,
 )
 from custom_components.hashcenter.control.state import HeaterMemory
-from custom_components.hashcenter.plan import CircuitPlan, HousePlan, MoneyPlan, RoomPlan
-from custom_components.hashcenter.reading import Readings
+from custom_components.hashcenter.heat.attention import entities, entity_matters, heaters_matter
+from custom_components.hashcenter.heat.plan import CircuitPlan, HousePlan, MoneyPlan, RoomPlan
+from custom_components.hashcenter.heat.reading import Readings
 from custom_components.hashcenter.wire.values import Effect
 
 KEY = HeaterKey("attic", "machine")

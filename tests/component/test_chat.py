@@ -14,14 +14,14 @@ from homeassistant.components.conversation import (
 )
 from homeassistant.helpers import llm
 
-from custom_components.hashcenter.chat import (
+from custom_components.hashcenter.answers.chat import (
     Delta,
     carries_token,
     deltas,
     first_choice,
     messages,
 )
-from custom_components.hashcenter.prompt import Prompt, split
+from custom_components.hashcenter.answers.prompt import Prompt, split
 
 TOOLS = ["intent__HassTurnOn", "intent__HassTurnOff"]
 PROMPT = Prompt(

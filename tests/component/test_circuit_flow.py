@@ -14,7 +14,7 @@ from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.hashcenter.control.requests import HeaterKey
-from custom_components.hashcenter.plan import CircuitPlan, HousePlan
+from custom_components.hashcenter.heat.plan import CircuitPlan, HousePlan
 from tests.component.filling import (
     ENGLISH,
     MACHINE,

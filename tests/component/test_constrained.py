@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import area_registry as ar
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.constrained import (
+from custom_components.hashcenter.answers.constrained import (
     MAX_NAMES,
     Reader,
     instructions,
@@ -17,7 +17,7 @@ from custom_components.hashcenter.constrained import (
     violation,
     written,
 )
-from custom_components.hashcenter.prompt import Names, Prompt
+from custom_components.hashcenter.answers.prompt import Names, Prompt
 from tests.component.talking import (
     KEY,
     TURN_ON,

@@ -10,8 +10,8 @@ from aiohttp import web
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from custom_components.hashcenter.access import async_refusal
-from custom_components.hashcenter.contact import Endpoint, NotProvenError
+from custom_components.hashcenter.answers.contact import Endpoint, NotProvenError
+from custom_components.hashcenter.flows.access import async_refusal
 from hashcenter_bridge import certificate
 from hashcenter_bridge.proof import add_proof
 from tests.brokers import HOST, free_port

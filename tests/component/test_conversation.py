@@ -15,8 +15,8 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.hashcenter.rig import SILENT_S
-from custom_components.hashcenter.turn import MAX_TOOL_ITERATIONS
+from custom_components.hashcenter.answers.turn import MAX_TOOL_ITERATIONS
+from custom_components.hashcenter.rigs.rig import SILENT_S
 from custom_components.hashcenter.wire.messages import InferenceState
 from tests.component.talking import (
     KEY,

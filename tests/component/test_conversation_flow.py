@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er, llm
 
-from custom_components.hashcenter.conversation_flow import default_subentry_data
+from custom_components.hashcenter.flows.conversation_flow import default_subentry_data
 from tests.component.talking import Voice, agent_subentry, rig_subentry, set_up
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.hashcenter import inference
-from custom_components.hashcenter.completion import Patience
+from custom_components.hashcenter.answers import inference
+from custom_components.hashcenter.answers.completion import Patience
 from tests.component.talking import (
     LAMP,
     TURN_ON,
@@ -117,7 +117,7 @@ def test_every_hostile_play_has_an_outcome() -> None:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     patience = Patience(first_token_s=2.0, stall_s=1.0, tail_s=0.2)
     monkeypatch.setattr(inference, "PATIENCE", {"voice": patience})
-    monkeypatch.setattr("custom_components.hashcenter.completion._ERROR_BODY_S", 0.2)
+    monkeypatch.setattr("custom_components.hashcenter.answers.completion._ERROR_BODY_S", 0.2)
 
 
 #: What happens to calls and thoughts does not depend on whether a model is held to a form.

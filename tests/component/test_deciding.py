@@ -7,7 +7,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 
 from custom_components.hashcenter.control.tilt import Tilt
-from custom_components.hashcenter.deciding import store_key
+from custom_components.hashcenter.heat.deciding import store_key
 from custom_components.hashcenter.wire.values import Favor
 from tests.component.homes import (
     LIVING,

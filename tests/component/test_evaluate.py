@@ -14,7 +14,7 @@ from homeassistant.components.ai_task import (
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
-from custom_components.hashcenter.evaluate import answer, asked, options, probabilities
+from custom_components.hashcenter.answers.evaluate import answer, asked, options, probabilities
 from tests.component.talking import KEY, rig_says, rig_subentry, set_up, task_subentry
 from tests.conformance.plays import chooses, says
 from tests.conformance.scripted_upstream import ScriptedUpstream

@@ -110,7 +110,7 @@ async def test_what_the_rig_refuses_is_not_kept_and_its_sentence_is_shown(
 async def test_a_rig_that_does_not_answer_is_said_to_be_silent(
     hass: HomeAssistant, rig: ScriptedRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.hashcenter.requester.ANSWER_TIMEOUT_S", 0)
+    monkeypatch.setattr("custom_components.hashcenter.rigs.requester.ANSWER_TIMEOUT_S", 0)
     rig.deaf = True
     with pytest.raises(HomeAssistantError, match=r"Attic did not answer"):
         await ask(hass, 600)

@@ -15,13 +15,13 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.hashcenter import completion, inference
-from custom_components.hashcenter.completion import AnswerError, Patience
-from custom_components.hashcenter.contact import Pin
+from custom_components.hashcenter.answers import completion, inference
+from custom_components.hashcenter.answers.completion import AnswerError, Patience
+from custom_components.hashcenter.answers.contact import Pin
+from custom_components.hashcenter.answers.inference import candidates, stream_chat
+from custom_components.hashcenter.answers.rig_choice import Memory
 from custom_components.hashcenter.house import House
-from custom_components.hashcenter.inference import candidates, stream_chat
-from custom_components.hashcenter.rig import Rig
-from custom_components.hashcenter.rig_choice import Memory
+from custom_components.hashcenter.rigs.rig import Rig
 from custom_components.hashcenter.wire.messages import (
     Endpoint,
     InferenceState,
@@ -232,7 +232,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for half a second instead of a minute."""
     patience = Patience(first_token_s=0.5, stall_s=0.5, tail_s=0.2)
     monkeypatch.setattr(inference, "PATIENCE", {"voice": patience})
-    monkeypatch.setattr("custom_components.hashcenter.completion._ERROR_BODY_S", 0.2)
+    monkeypatch.setattr("custom_components.hashcenter.answers.completion._ERROR_BODY_S", 0.2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -259,7 +259,7 @@ async def test_a_refused_key_becomes_a_repair(hass: HomeAssistant, start: Start)
 
 
 def test_every_failure_has_a_sentence() -> None:
-    folder = Path(completion.__file__).parent
+    folder = Path(completion.__file__).parents[1]
     sentences = json.loads((folder / "translations/en.json").read_text())["exceptions"]
     keys = set(FAILURES.values()) | set(completion._BY_CODE.values())
     keys |= set(completion._BY_STATUS.values()) | {"rig_unreachable", "answer_stalled"}
@@ -312,7 +312,7 @@ async def test_after_the_first_token_no_other_rig_is_asked(
 async def test_the_rig_that_read_the_prompt_is_asked_again_and_a_broken_one_later(
     hass: HomeAssistant, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.hashcenter.rig_choice.PASSED_OVER_S", 1.0)
+    monkeypatch.setattr("custom_components.hashcenter.answers.rig_choice.PASSED_OVER_S", 1.0)
     one = await start("one", fails(500, "internal_error"), says("One."))
     two = await start("two", *[says("Two.")] * 3)
     where = house(rig("one", one.url, first_token_s=0.1), rig("two", two.url), hass=hass)

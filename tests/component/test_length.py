@@ -10,7 +10,7 @@ from homeassistant.components.homeassistant.exposed_entities import async_expose
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from custom_components.hashcenter.length import Fit, Length, fit, left_out
+from custom_components.hashcenter.answers.length import Fit, Length, fit, left_out
 from tests.component.talking import (
     KEY,
     Voice,

@@ -17,7 +17,7 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.hashcenter.const import DOMAIN
-from custom_components.hashcenter.rig import SILENT_S
+from custom_components.hashcenter.rigs.rig import SILENT_S
 from custom_components.hashcenter.wire import topics
 from tests.component.rigs import (
     ATTIC,

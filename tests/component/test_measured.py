@@ -3,8 +3,8 @@
 import pytest
 
 from custom_components.hashcenter.control.requests import HeaterKey
-from custom_components.hashcenter.measured import Mean, Measured
-from custom_components.hashcenter.rig import Rig
+from custom_components.hashcenter.heat.measured import Mean, Measured
+from custom_components.hashcenter.rigs.rig import Rig
 from custom_components.hashcenter.wire.codec import WireModel
 from custom_components.hashcenter.wire.messages import (
     DeviceState,

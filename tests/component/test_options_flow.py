@@ -11,7 +11,7 @@ from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
 from custom_components.hashcenter.control.tiers import TierPlan
 from custom_components.hashcenter.control.tilt import TiltPlan
-from custom_components.hashcenter.plan import HousePlan, MoneyPlan, heater_id
+from custom_components.hashcenter.heat.plan import HousePlan, MoneyPlan, heater_id
 from tests.component.filling import (
     ENGLISH,
     MACHINE,

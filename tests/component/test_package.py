@@ -65,14 +65,14 @@ ICONS: Final = json.loads((FOLDER / "icons.json").read_text())
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
     """Return every module of ours, by name, as a tree."""
-    for path in sorted(FOLDER.glob("*.py")):
-        yield path.name, ast.parse(path.read_text())
+    for path in sorted(FOLDER.rglob("*.py")):
+        yield path.relative_to(FOLDER).as_posix(), ast.parse(path.read_text())
 
 
 def literals(pattern: str) -> set[str]:
     """Return what a pattern finds in our sources."""
     return {
-        found for path in FOLDER.glob("*.py") for found in re.findall(pattern, path.read_text())
+        found for path in FOLDER.rglob("*.py") for found in re.findall(pattern, path.read_text())
     }
 
 
@@ -158,12 +158,15 @@ SUBENTRIES: Final = ENGLISH["config_subentries"]
     ("words", "modules"),
     [
         (ENGLISH["config"], ("config_flow.py",)),
-        (SUBENTRIES["rig"], ("rig_flow.py",)),
-        (SUBENTRIES["room"], ("room_flow.py",)),
-        (SUBENTRIES["circuit"], ("circuit_flow.py",)),
-        (SUBENTRIES["conversation"], ("answer_flow.py", "conversation_flow.py")),
-        (SUBENTRIES["ai_task_data"], ("answer_flow.py", "ai_task_flow.py")),
-        (ENGLISH["options"], ("options_flow.py", "money_form.py", "tilt_form.py")),
+        (SUBENTRIES["rig"], ("flows/rig_flow.py",)),
+        (SUBENTRIES["room"], ("flows/room_flow.py",)),
+        (SUBENTRIES["circuit"], ("flows/circuit_flow.py",)),
+        (SUBENTRIES["conversation"], ("flows/answer_flow.py", "flows/conversation_flow.py")),
+        (SUBENTRIES["ai_task_data"], ("flows/answer_flow.py", "flows/ai_task_flow.py")),
+        (
+            ENGLISH["options"],
+            ("flows/options_flow.py", "flows/money_form.py", "flows/tilt_form.py"),
+        ),
     ],
 )
 def test_every_step_and_end_of_a_flow_has_its_words(
@@ -179,7 +182,7 @@ def test_every_step_and_end_of_a_flow_has_its_words(
     advice = set(re.findall(r'description="([a-z_]+)"', text))
     assert advice <= set(words.get("create_entry", {}))
     if "Mistakes" in text:
-        text += (FOLDER / "forms.py").read_text()
+        text += (FOLDER / "flows/forms.py").read_text()
         said = set(re.findall(r'mistakes\.add\(\s*[a-z_."()]+,\s*"([a-z_]+)"', text))
         assert said <= set(words["error"]) | set(SUBENTRIES["room"]["error"])
         assert all(f'"{code}"' in text for code in words["error"])

@@ -12,9 +12,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.hashcenter import inference
-from custom_components.hashcenter.completion import Patience
-from custom_components.hashcenter.prewarm import MOST_RENEWALS, RENEW, SETTLE_S
+from custom_components.hashcenter.answers import inference
+from custom_components.hashcenter.answers.completion import Patience
+from custom_components.hashcenter.answers.prewarm import MOST_RENEWALS, RENEW, SETTLE_S
 from custom_components.hashcenter.wire.messages import InferenceState
 from tests.component.satellites import Satellite, add_satellites
 from tests.component.talking import (

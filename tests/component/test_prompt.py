@@ -10,7 +10,7 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, llm
 
-from custom_components.hashcenter.prompt import Prompt, _tool_spec, split
+from custom_components.hashcenter.answers.prompt import Prompt, _tool_spec, split
 from tests.component.satellites import Satellite, add_satellites
 from tests.component.talking import (
     KEY,

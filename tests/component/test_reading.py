@@ -7,7 +7,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
-from custom_components.hashcenter.reading import Readings
+from custom_components.hashcenter.heat.reading import Readings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

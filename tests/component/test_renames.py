@@ -4,7 +4,7 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
-from custom_components.hashcenter.plan import HousePlan
+from custom_components.hashcenter.heat.plan import HousePlan
 from tests.component.filling import MACHINE, THERMOMETER, house_with_heaters
 from tests.component.rigs import house_of
 from tests.component.test_circuit_flow import circuit

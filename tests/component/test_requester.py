@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.control.requests import HeaterKey
 from custom_components.hashcenter.errors import RigOffline, RigRefused, RigSilent
-from custom_components.hashcenter.requester import Stamp
+from custom_components.hashcenter.rigs.requester import Stamp
 from custom_components.hashcenter.wire import topics
 from custom_components.hashcenter.wire.codec import decode
 from custom_components.hashcenter.wire.messages import Response, StopAllRequest
@@ -176,7 +176,7 @@ async def test_a_stale_request_is_written_again_only_once(
 async def test_a_stale_request_without_another_heartbeat_is_silence(
     hass: HomeAssistant, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.hashcenter.requester._HEARTBEAT_TIMEOUT_S", 0)
+    monkeypatch.setattr("custom_components.hashcenter.rigs.requester._HEARTBEAT_TIMEOUT_S", 0)
     rig = await live_rig(hass)
     rig.refuse = [("stale", "too old")]
     with pytest.raises(RigSilent):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from custom_components.hashcenter.rig_choice import (
+from custom_components.hashcenter.answers.rig_choice import (
     COLD_S,
     MAX_PASSED_OVER_S,
     PASSED_OVER_S,

@@ -15,8 +15,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.hashcenter.const import DOMAIN
 from custom_components.hashcenter.control.requests import HeaterKey
 from custom_components.hashcenter.control.wishes import Preset
-from custom_components.hashcenter.forms import Degrees
-from custom_components.hashcenter.plan import HousePlan, QuietPlan, RoomPlan
+from custom_components.hashcenter.flows.forms import Degrees
+from custom_components.hashcenter.heat.plan import HousePlan, QuietPlan, RoomPlan
 from tests.component.filling import (
     ENGLISH,
     MACHINE,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.sse import EventLines, TooLong
+from custom_components.hashcenter.answers.sse import EventLines, TooLong
 
 STREAM = (
     b": keep-alive\n\n"

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.thinking import Channel, Splitter
+from custom_components.hashcenter.answers.thinking import Channel, Splitter
 
 
 def heard(text: str, size: int = 1000) -> dict[Channel, list[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.tool_calls import MAX_CALLS, ToolCalls, repaired
+from custom_components.hashcenter.answers.tool_calls import MAX_CALLS, ToolCalls, repaired
 
 OFFERED = ["intent__HassTurnOn", "intent__HassTurnOff", "light__turn"]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from homeassistant.core import HomeAssistant
 
-from custom_components.hashcenter import thinking
+from custom_components.hashcenter.answers import thinking
 from tests.component.talking import (
     KEY,
     Voice,

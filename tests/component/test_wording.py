@@ -3,7 +3,7 @@
 from custom_components.hashcenter.control.explain import sentence, tilt_sentence
 from custom_components.hashcenter.control.tilt import TiltCode, TiltReason
 from custom_components.hashcenter.control.wanted import Limit, LimitCode
-from custom_components.hashcenter.wording import Wording
+from custom_components.hashcenter.entities.wording import Wording
 
 
 def demand(power_w: float) -> Limit:

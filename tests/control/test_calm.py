@@ -2,7 +2,7 @@
 
 import random
 
-from custom_components.hashcenter.calm import Calm, Damper
+from custom_components.hashcenter.entities.calm import Calm, Damper
 
 POWER = Calm(deadband=8.0, share=0.05, drift_s=180.0)
 

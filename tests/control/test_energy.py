@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from custom_components.hashcenter.energy import Accumulator, Daily, Remainder
+from custom_components.hashcenter.rigs.energy import Accumulator, Daily, Remainder
 
 
 def test_counting_starts_at_a_counters_first_value() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.hashcenter.rig import DEVICE_SILENT_S, Rig, origin_of
+from custom_components.hashcenter.rigs.rig import DEVICE_SILENT_S, Rig, origin_of
 from custom_components.hashcenter.wire.messages import (
     Announce,
     DeviceState,

@@ -1,7 +1,7 @@
 """The house at a glance: only live rigs count, and what is wrong is said."""
 
-from custom_components.hashcenter.rig import Rig
-from custom_components.hashcenter.summary import problems, summarize
+from custom_components.hashcenter.rigs.rig import Rig
+from custom_components.hashcenter.rigs.summary import problems, summarize
 from custom_components.hashcenter.wire.messages import (
     Fault,
     HeaterState,

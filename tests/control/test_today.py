@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.hashcenter.today import Flow, Tally
+from custom_components.hashcenter.entities.today import Flow, Tally
 
 SUNDAY, MONDAY = "2026-11-22", "2026-11-23"
 

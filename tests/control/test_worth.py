@@ -8,10 +8,10 @@ import pytest
 from custom_components.hashcenter.control.requests import HeaterKey
 from custom_components.hashcenter.control.seen import HeaterSeen, Pace
 from custom_components.hashcenter.control.wanted import Price
-from custom_components.hashcenter.rig import Reading, Rig
+from custom_components.hashcenter.entities.worth import earned, hash_rate_ths, indoors
+from custom_components.hashcenter.rigs.rig import Reading, Rig
 from custom_components.hashcenter.wire.messages import Device, DeviceState, Inventory, RigState
 from custom_components.hashcenter.wire.values import Activity, DeviceKind
-from custom_components.hashcenter.worth import earned, hash_rate_ths, indoors
 
 
 def heater(name: str = "machine", room: str | None = "living", **values: Any) -> HeaterSeen:

@@ -1,0 +1,1 @@
+"""Questions: what a model reads, which rig answers, and what its answer means."""

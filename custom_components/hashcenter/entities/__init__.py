@@ -1,0 +1,1 @@
+"""Entities as tables, and what their values are made of."""
