@@ -8,13 +8,13 @@ itself never travels to a server that has not proven itself.
 import datetime as dt
 import hashlib
 import hmac
-import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from .errors import ConfigError
+from .private import write_private
 
 _LIFE: Final = dt.timedelta(days=3650)
 _CONTEXT: Final = b"hashcenter proof v1\0"
@@ -90,16 +90,8 @@ def _make(cert_file: Path, key_file: Path) -> None:
         .sign(private, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
-    _write(
+    write_private(
         key_file,
         private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
-    _write(cert_file, certificate.public_bytes(pem))
-
-
-def _write(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(content)
-    part.replace(file)
+    write_private(cert_file, certificate.public_bytes(pem))

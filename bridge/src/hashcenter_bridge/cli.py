@@ -26,6 +26,7 @@ from . import (
     fit_report,
     key,
     local_pool,
+    models,
 )
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
@@ -35,6 +36,7 @@ from .fleet import console, scan
 from .metering import Metering
 from .plugin import PluginContext
 from .registry import Family, names
+from .runners import HasDoubt
 from .store import Kept, Store, make_folder
 from .system import install, plan as installation
 from .wire import schema
@@ -119,13 +121,20 @@ def _parser() -> argparse.ArgumentParser:
     # What was given before the subcommand stays.
     pools.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS)
     pools.set_defaults(command=_adopt)
-    models = add("models", _models, "list the configured models and check their weights")
-    models.add_argument(
-        "fit", nargs="?", choices=["fit"], help="say whether a file fits these GPUs"
+    listed = add("models", _models, "list the configured models and check their weights")
+    listed.add_argument(
+        "action",
+        nargs="?",
+        choices=["add", "forget", "fit"],
+        help="add: load this file only while it is what it is now; forget: whatever it is; "
+        "fit: say whether it fits these GPUs",
     )
-    models.add_argument("file", nargs="?", type=Path, help="a GGUF file, for `models fit`")
-    models.add_argument(
+    listed.add_argument("file", nargs="?", type=Path, help="a GGUF file")
+    listed.add_argument(
         "--context", type=int, default=8192, metavar="TOKENS", help="for `models fit` (8192)"
+    )
+    listed.add_argument(
+        "--reread", action="store_true", help="hash every byte again: has the disk forgotten any?"
     )
     stop = add("stop", _stop, "stop everything that draws watts, until it is released")
     stop.add_argument("--release", action="store_true", help="release an earlier stop")
@@ -242,9 +251,28 @@ def _adopt(asked: argparse.Namespace) -> None:
     print(f"The pools of {answer['adopted'][0]} are its owner's.")
 
 
-def _fit(asked: argparse.Namespace) -> int:
+def _hint(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _models(asked: argparse.Namespace) -> int:
+    if asked.action is None:
+        return _show_models(asked)
     if asked.file is None or asked.context < 1:
-        raise ConfigError("say which file: hashcenter models fit FILE [--context TOKENS]")
+        raise ConfigError(f"say which file: hashcenter models {asked.action} FILE")
+    if asked.action == "fit":
+        return _fit(asked)
+    settings, source = _load(asked)
+    build.check(settings, source)
+    folder = make_folder(settings.rig.state_folder, "state_folder")
+    if asked.action == "add":
+        print(models.add(asked.file, settings.runner, folder, _hint))
+    else:
+        print(models.forget(asked.file, folder))
+    return 0
+
+
+def _fit(asked: argparse.Namespace) -> int:
     model = fit_report.read_shape(asked.file)
 
     async def cards() -> list[fit.Card]:
@@ -267,12 +295,12 @@ def _fit(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _models(asked: argparse.Namespace) -> int:
-    if asked.fit:
-        return _fit(asked)
+def _show_models(asked: argparse.Namespace) -> int:
     settings, source = _load(asked)
     build.check(settings, source)
     context = PluginContext(settings.rig.state_folder, settings.rig.runtime_folder / "programs")
+    if asked.reread:
+        models.reread(settings.runner, settings.rig.state_folder)
 
     async def show() -> int:
         metering = await _probed(settings, source)
@@ -281,7 +309,7 @@ def _models(asked: argparse.Namespace) -> int:
         for runner in build.runners(settings, source, context, devices):
             try:
                 await runner.verify()
-                verdict = "ok"
+                verdict = (isinstance(runner, HasDoubt) and runner.doubt) or "ok"
             except RunnerFault as fault:
                 verdict, failed = fault.text, 1
             for model in runner.models:

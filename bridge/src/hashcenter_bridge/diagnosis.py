@@ -8,6 +8,7 @@ from .child import ChildState
 from .errors import DeviceFault
 from .faults import Key
 from .rig import Rig
+from .runners import HasDoubt
 from .wire.values import Effect
 
 #: One look that failed is no news.
@@ -59,6 +60,11 @@ def _ineffective(name: str, track: Track, now: float) -> dict[str, str]:
 
 def _programs(rig: Rig) -> list[tuple[str, str]]:
     wrong = [("runner_failed", one.why) for one in rig.runners if one.running is Running.FAILED]
+    wrong += [
+        ("template_changed", one.runner.doubt)
+        for one in rig.runners
+        if isinstance(one.runner, HasDoubt) and one.runner.doubt
+    ]
     wrong += [
         ("voice_failed", one.child.why)
         for one in rig.voices

@@ -5,13 +5,13 @@ one before for a week, so that whoever has it can be told first.
 """
 
 import hmac
-import os
 import secrets
 import time
 from pathlib import Path
 from typing import Final
 
 from .errors import ConfigError
+from .private import write_private
 
 #: For how long the key before the present one is taken.
 GRACE_S: Final = 7 * 24 * 3600.0
@@ -38,19 +38,11 @@ def renew(state_folder: Path) -> str:
     key = "hc-" + secrets.token_urlsafe(24)
     try:
         if path.exists():
-            _write(state_folder / "key.before", path.read_text())
-        _write(path, key + "\n")
+            write_private(state_folder / "key.before", path.read_bytes())
+        write_private(path, f"{key}\n".encode())
     except OSError as err:
         raise ConfigError(f"{path}: the key cannot be written ({err.strerror})") from None
     return key
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    part.replace(path)
 
 
 class Keys:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hashcenter_bridge.errors import RunnerFault
-from hashcenter_bridge.runners.weights import Weights
+from hashcenter_bridge.runners.weights import Trust, Weights
 
 # The smallest GGUF file: no tensors, no keys.
 EMPTY = b"GGUF\x03\x00\x00\x00" + bytes(16)
@@ -24,7 +24,7 @@ def sha256(path: Path) -> str:
 
 
 def weights(file: Path, *pins: str) -> Weights:
-    return Weights(file, pins, "voice", file.parent / "cache.json")
+    return Weights(file, Trust(pins), "voice", file.parent)
 
 
 def check(model: Weights) -> None:
@@ -72,7 +72,7 @@ def test_an_untouched_file_is_hashed_once(file: Path, monkeypatch: pytest.Monkey
     pin = sha256(file)
     hashed: list[None] = []
     monkeypatch.setattr(
-        "hashcenter_bridge.runners.weights.hashlib.sha256", lambda: hashed.append(None)
+        "hashcenter_bridge.runners.hashes.hashlib.sha256", lambda: hashed.append(None)
     )
     check(weights(file, pin))
     assert hashed == []
@@ -80,7 +80,7 @@ def test_an_untouched_file_is_hashed_once(file: Path, monkeypatch: pytest.Monkey
 
 def test_the_memory_of_hashes_is_private_and_may_be_garbage(file: Path) -> None:
     checked = weights(file, sha256(file))
-    cache = file.parent / "cache.json"
+    cache = file.parent / "weights.json"
     for garbage in ("", "[]", '{"' + str(file) + '": 7}', "\x00"):
         cache.write_text(garbage)
         check(checked)

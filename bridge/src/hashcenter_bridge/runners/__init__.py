@@ -80,6 +80,15 @@ class KeepsPrompts(Protocol):
 
 
 @runtime_checkable
+class HasDoubt(Protocol):
+    """A runner that may serve although its owner should look at something."""
+
+    @property
+    def doubt(self) -> str:
+        """What to look at, in a sentence; empty if nothing."""
+
+
+@runtime_checkable
 class LoadsModels(Protocol):
     """A runner in somebody else's server that loads and unloads its model when it is asked to."""
 

@@ -4,6 +4,7 @@ Each serves one model from one GGUF file, as a child process, on a UNIX socket i
 private folder. A plugin adds how its program is started.
 """
 
+import hashlib
 import json
 import re
 import socket
@@ -22,7 +23,7 @@ from ..plugin import PluginContext, ProgramConfig
 from ..wire.messages import Model
 from . import Upstream
 from .upstream import session
-from .weights import Weights
+from .weights import Trust, Weights
 
 #: sockaddr_un has 108 bytes for the path, its ending zero included.
 _MAX_SOCKET_PATH: Final = 107
@@ -54,7 +55,9 @@ Sha256 = Annotated[str, StringConstraints(pattern=re.compile(r"^[0-9A-Fa-f]{64}$
 class LlamaConfig(ProgramConfig):
     """A runner's keys. What is not given is left to llama.cpp, except where memory is at stake.
 
-    `sha256` pins the weights (a list, one hash per part, where the model is split). `alias` is what
+    `sha256` pins the weights (a list, one hash per part, where the model is split). `signed_by`
+    is a public key in PEM (elliptic curve): the weights must be signed with it (OpenSSF Model
+    Signing) in `signature`, or in the file named like the model with `.sig` added. `alias` is what
     clients call the model; the file's name without it. `context_tokens` is shared by all `slots`;
     `slots` is how many questions are answered at once; where there are several, the first is kept
     for voice. `batch_tokens` is how much of a prompt is read in one step: somebody who speaks waits
@@ -69,6 +72,8 @@ class LlamaConfig(ProgramConfig):
 
     model: WholePath
     sha256: Sha256 | tuple[Sha256, ...] | None = None
+    signed_by: WholePath | None = None
+    signature: WholePath | None = None
     alias: str | None = Field(default=None, min_length=1, max_length=120)
     context_tokens: int = Field(default=8192, ge=256)
     slots: int = Field(default=2, ge=1, le=64)
@@ -103,7 +108,10 @@ class LlamaRunner(Generic[ConfigT]):
         self.slots = config.slots
         self.exclusive = config.sharing == "exclusive"
         self.weights = Weights(
-            config.model, pins, config.name, context.state / f"weights-{config.name}.json"
+            config.model,
+            Trust(pins, config.signed_by, config.signature),
+            config.name,
+            context.state,
         )
         self.alias = config.alias or self.weights.name
         self.context_tokens = min(
@@ -113,10 +121,11 @@ class LlamaRunner(Generic[ConfigT]):
             Model(
                 id=self.alias,
                 size_bytes=self.weights.size_bytes(),
-                sha256=self.weights.pins[0] if len(self.weights.pins) == 1 else None,
+                sha256=self.weights.expected(),
                 context_tokens=self.context_tokens,
             ),
         )
+        self._template: str | None = None
         self.upstream = self.listen(context)
         self.prompt_folder = context.state / "prompts" / config.name
         self.prompt_store_mib = config.prompt_store_mib
@@ -172,6 +181,7 @@ class LlamaRunner(Generic[ConfigT]):
     async def verify(self) -> None:
         """Check the weights, and remove a socket that nobody listens on any more."""
         await self.weights.verify()
+        self._look_at_template()
         if self.prompt_store_mib:
             try:
                 self.prompt_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -189,6 +199,33 @@ class LlamaRunner(Generic[ConfigT]):
                     probe.connect(str(path))
                 except ConnectionRefusedError:
                     path.unlink()
+
+    def _look_at_template(self) -> None:
+        """Note which template is given in place of the one in the weights."""
+        self._template = None
+        if (file := self.config.chat_template) is None:
+            return
+        try:
+            self._template = hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as err:
+            raise RunnerFault(
+                "template_unreadable",
+                f"the chat template {file} of runner {self.name!r} cannot be read: {err.strerror}; "
+                "put it there or correct chat_template",
+            ) from None
+
+    @property
+    def doubt(self) -> str:
+        """What the owner should look at although it serves, in a sentence; empty if nothing."""
+        with suppress(RunnerFault):
+            record = self.weights.record() if self._template else None
+            if record is not None and self._template not in record.templates:
+                return (
+                    f"the chat template {self.config.chat_template} of runner {self.name!r} is "
+                    "another than when its model was added; look at it, then: hashcenter models "
+                    f"add {self.weights.parts[0]}"
+                )
+        return ""
 
     def build(self) -> str:
         """Return what the program is: another build may not understand a saved state."""
