@@ -170,6 +170,19 @@ async def test_a_task_in_the_only_slot_makes_it_restored_afterwards(
         assert total - cached < 20
 
 
+async def test_a_task_beside_it_leaves_the_prompt_where_it_is(
+    tmp_path: Path, small_model: Path
+) -> None:
+    async with at_home(tmp_path, small_model, slots=2) as house:
+        await house.ask("Turn on lamp 4.")
+        house.api.grant = lambda ticket: ticket.grant("voice", 1)
+        async with house.client.post(CHAT, json=asked("Hello.", "You rhyme.")) as response:
+            assert response.status == 200
+        house.api.grant = lambda ticket: ticket.grant("voice", 0)
+        total, cached = await house.ask("Turn off lamp 9.")
+        assert total - cached < 20
+
+
 @pytest.mark.usefixtures("hurried")
 async def test_a_damaged_state_is_removed_and_made_anew(tmp_path: Path, small_model: Path) -> None:
     async with at_home(tmp_path, small_model) as house:

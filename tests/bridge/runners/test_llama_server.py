@@ -70,6 +70,8 @@ async def test_it_saves_and_restores_what_it_has_read(
         tokens = await slots.prefix({"messages": house})
         assert len(tokens) > 100
         await slots.read(tokens, 0)
+        # What is read in another slot leaves this one alone.
+        await slots.read(tokens[:60], 1)
         assert await slots.save(0, "state.part") == len(tokens)
         assert await slots.restore(1, "state.part") == len(tokens)
         assert await slots.count({"messages": [*house, {"role": "user", "content": "Hi"}]}) > 100

@@ -101,6 +101,8 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
             "LLAMA_ARG_UI": "0",
             "LLAMA_ARG_LOG_VERBOSITY": "2",
             "LLAMA_ARG_KV_UNIFIED": "1" if self.slots > 1 else "0",
+            # Else every question empties the slots that rest, and with them the house's prompt.
+            "LLAMA_ARG_CACHE_IDLE_SLOTS": "0",
             "LLAMA_ARG_CACHE_RAM": str(self.config.prompt_cache_mib),
             **({"LLAMA_API_KEY": self.upstream.api_key} if self.upstream.api_key else {}),
         }

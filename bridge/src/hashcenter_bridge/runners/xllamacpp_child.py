@@ -34,6 +34,8 @@ def params(settings: dict[str, Any]) -> Any:
     made.n_ubatch = settings["micro_batch_tokens"]
     # Else each slot gets only its even part of the context.
     made.kv_unified = settings["slots"] > 1
+    # Else every question empties the slots that rest, and with them the house's prompt.
+    made.cache_idle_slots = False
     made.endpoint_slots = True
     if settings["prompt_folder"] is not None:
         made.slot_save_path = settings["prompt_folder"] + "/"
