@@ -34,6 +34,7 @@ from .house_api import Readiness
 from .http_api import create_app, server
 from .key import Keys
 from .loop import Loop
+from .masters.watch import look as look_for_masters, watch as watch_for_masters
 from .metering import Metering
 from .metrics import exposition
 from .mqtt import Line
@@ -252,6 +253,7 @@ async def _run(config: Config, source: Source) -> None:
         connected=loop.connected,
         born=loop.connected,
     )
+    await look_for_masters(loop)
     people = await serve_people(loop)
     owner = await _serve_owner(loop)
     loop.line = line
@@ -262,7 +264,7 @@ async def _run(config: Config, source: Source) -> None:
         len(rig.fleet.stations),
         len(rig.runners),
         len(rig.miners),
-        "on" if config.rig.allow_control else "off (allow_control)",
+        f"off: {rig.rules.no_control}" if rig.rules.no_control else "on",
     )
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -273,6 +275,7 @@ async def _run(config: Config, source: Source) -> None:
                     ("asics", rig.fleet.run()),
                     ("loop", loop.run()),
                     ("watchdog", feed(loop, line)),
+                    ("other masters", watch_for_masters(loop)),
                     *((f"read {one.miner.name}", one.run()) for one in rig.miners),
                     *((f"watch {one.runner.name}", one.run()) for one in rig.runners),
                     *((f"measure {one.runner.name}", ask_once(one, rig)) for one in rig.runners),

@@ -7,7 +7,7 @@ program whose state differs from the wanted one. It never awaits a device itself
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from .arbiter.effect import tolerance_w
 from .arbiter.types import Running, Wanted
 from .errors import DeviceFault
 from .intake import Intake, Situation
+from .masters import Master, sentence
 from .mqtt import Line
 from .report import Schedule
 from .rig import Rig
@@ -201,6 +202,18 @@ class Loop:
         self.rig.fleet.drop_leases()
         self.rig.store.kept.controller = None
         self.rig.store.save()
+        self.wake()
+
+    def beside(self, masters: Sequence[Master]) -> None:
+        """Take in who else sets the GPUs: while anybody does, requests are refused."""
+        rig, why = self.rig, sentence(masters)
+        if why == rig.control_refused:
+            return
+        rig.control_refused = why
+        rig.rules = replace(rig.rules, rival=masters[0].claim if masters else None)
+        said = why or "Nobody else sets the GPUs any more: requests are taken again."
+        _LOGGER.warning("%s", said)
+        self.tell("two_masters" if why else "two_masters_over", said, Severity.WARNING)
         self.wake()
 
     def _settle_tickets(self, wanted: Wanted) -> None:
@@ -391,7 +404,7 @@ class Loop:
             tick=rig.clock(),
             controller=rig.store.kept.controller,
             allow_control=rig.rules.allow_control,
-            control_refused=None,
+            control_refused=rig.control_refused,
             stopped=rig.state.stopped,
             heaters=rig.fleet.heaters | ({rig.rules.heater} if rig.metering.watched else set()),
             restartable=rig.fleet.restartable

@@ -31,6 +31,7 @@ def inventory(rig: Rig) -> Inventory:
         version=rig.version,
         name=config.name or config.id,
         allow_control=config.allow_control,
+        control_refused=rig.control_refused,
         exposed=rig.config.exposed,
         max_ttl_s=MAX_TTL_S,
         coast_s=config.coast_s,

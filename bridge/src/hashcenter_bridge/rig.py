@@ -21,7 +21,10 @@ from .wire.messages import Health
 
 @dataclass(eq=False)
 class Rig:
-    """The parts, the arbiter's memory and last decision. `clock` counts seconds since the start."""
+    """The parts, the arbiter's memory and last decision. `clock` counts seconds since the start.
+
+    `control_refused`: why requests are refused though the owner allows them; in a sentence.
+    """
 
     config: Config
     version: str
@@ -41,6 +44,7 @@ class Rig:
     url: str | None = None
     voices: list[Voice] = field(default_factory=list)
     wanted: Wanted | None = None
+    control_refused: str | None = None
     given_up: GivenUp = field(init=False)
     faults: Faults = field(default_factory=Faults)
     health: Health = field(default_factory=Health)

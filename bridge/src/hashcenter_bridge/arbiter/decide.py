@@ -9,6 +9,8 @@
    house is silent.
 5. Nothing asked for: the owner's safe state. Without the owner's allow_control, and after a start,
    what runs is kept as it is, apart from rules 1 to 3.
+6. Beside another master of the GPUs (`Rules.rival`): no limit is set, what it runs is left alone,
+   and what the bridge started does not hash.
 """
 
 from collections.abc import Mapping
@@ -44,7 +46,8 @@ def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, W
 
     plan = shares(aim.power_w or 0.0, seen.devices, able, rules)
     miners = {
-        miner.name: _miner(miner, plan, barred, yielding, aim, state) for miner in seen.miners
+        miner.name: _miner(miner, plan, barred, yielding, aim, state, rules)
+        for miner in seen.miners
     }
     state, held = exclusive.shared(state, seen, miners, set(yielding), aim.favor, now)
     miners = dict(held.miners)
@@ -119,6 +122,7 @@ def _miner(
     yielding: Mapping[str, float],
     aim: leases.Aim,
     state: State,
+    rules: Rules,
 ) -> ProgramWanted:
     halted = Running.STOPPED if miner.owned else Running.PAUSED
     if state.stopped:
@@ -131,6 +135,8 @@ def _miner(
     paused = Running.PAUSED if kept else Running.STOPPED
     if miner.name in yielding:
         return ProgramWanted(paused, "a question is being answered")
+    if rules.rival is not None and miner.owned:
+        return ProgramWanted(halted, rules.rival)
     if aim.power_w is None:
         goes_on = miner.name in state.interrupted
         return ProgramWanted(Running.ACTIVE if goes_on else None, aim.reason)

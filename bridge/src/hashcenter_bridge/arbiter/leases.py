@@ -22,8 +22,8 @@ class Owner(Protocol):
         """What it may draw when nobody asks for heat."""
 
     @property
-    def allow_control(self) -> bool:
-        """Whether anybody may ask."""
+    def no_control(self) -> str | None:
+        """Why nobody may ask for anything, None if somebody may."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,8 @@ def aim(
 
     if stopped:
         return Aim(0.0, 0.0, False, favor, "stopped by a person: Stop all")
-    if not rules.allow_control:
-        return Aim(
-            None,
-            cap_w,
-            False,
-            favor,
-            "the rig's owner has not turned control on (allow_control): what runs is kept as it is",
-        )
+    if (why := rules.no_control) is not None:
+        return Aim(None, cap_w, False, favor, f"{why}: what runs is kept as it is")
     if lease and phase is LeasePhase.ACTIVE:
         power_w = min(lease.power_w, cap_w)
         if power_w < lease.power_w:

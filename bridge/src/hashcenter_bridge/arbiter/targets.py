@@ -1,7 +1,8 @@
 """What each device is held to and whether it follows; what the whole heater says of itself.
 
-Limits are touched only with the owner's allow_control. Where a program of ours lives beside the
-miner, or there is no miner, a device is held to its limit; one that only hashes to its idle draw.
+Limits are touched only where somebody may ask (`Rules.no_control`). Where a program of ours lives
+beside the miner, or there is no miner, a device is held to its limit; one that only hashes to its
+idle draw.
 """
 
 from collections.abc import Mapping, Set as AbstractSet
@@ -79,7 +80,7 @@ def devices_wanted(
         if uid in people:
             reason = _ANSWERING if uid in answering else "another program uses it"
         held_w = _held_w(device, limit_w[uid], state, aim, answers=uid in people & answering)
-        if not rules.allow_control or held_w is None:
+        if rules.no_control is not None or held_w is None:
             lent.pop(uid, None)
             result[uid] = DeviceWanted(None, None, None, None, reason)
             continue
@@ -187,8 +188,8 @@ def _available(
     """Return the most watts that could be asked for now, at the wall, and what binds them."""
     if state.stopped:
         return 0.0, "stopped by a person: Stop all"
-    if not rules.allow_control:
-        return 0.0, "the rig's owner has not turned control on (allow_control)"
+    if rules.no_control is not None:
+        return 0.0, rules.no_control
     hash_on = {uid for group in able for uid in group}
     barriers = [why for uid, why in barred.items() if why and uid not in hash_on]
     if not able:

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from ..wire.values import Effect, Favor, LeasePhase
 
+#: Why nobody may ask, as long as the owner's file says nothing else.
+CONTROL_OFF = "the rig's owner has not turned control on (allow_control)"
+
 
 class Running(StrEnum):
     """Where a program stands. One that is stopping may still work until it is gone."""
@@ -23,7 +26,8 @@ class Rules:
     """What the rig's owner wrote down; nothing that comes over the wire widens it.
 
     `max_w`, `safe_w` and `base_w` are watts at the wall. `safe_w` is what the heater may draw when
-    nobody leases it. Loss: wall watts = devices / `psu_efficiency` + `base_w`.
+    nobody leases it. Loss: wall watts = devices / `psu_efficiency` + `base_w`. `rival`: another
+    program sets these devices, too; in words.
     """
 
     heater: str
@@ -38,6 +42,12 @@ class Rules:
     pause_patience_s: float = 3.0
     load_patience_s: float = 120.0
     max_waiting: int = 16
+    rival: str | None = None
+
+    @property
+    def no_control(self) -> str | None:
+        """Why nobody may ask for anything, None if somebody may."""
+        return self.rival if self.allow_control else CONTROL_OFF
 
 
 @dataclass(frozen=True)

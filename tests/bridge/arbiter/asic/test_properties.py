@@ -107,7 +107,7 @@ def test_nothing_that_is_asked_passes_the_owners_limit(
         if isinstance(it.wanted.setting, float):
             assert it.wanted.setting <= most_w * 1.05
     asked = [act for _, act in it.acts if act.verb is not Verb.PAUSE]
-    assert all(act.setting <= most_w for act in asked if isinstance(act.setting, float))
+    assert all(act.setting <= most_w + 1e-6 for act in asked if isinstance(act.setting, float))
 
 
 @given(can=KINDS, happens=events)

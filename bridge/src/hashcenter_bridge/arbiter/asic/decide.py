@@ -6,7 +6,7 @@ from typing import Final
 
 from ...wire.values import Activity
 from .. import effect
-from ..types import DeviceSeen
+from ..types import CONTROL_OFF, DeviceSeen
 from . import hand, plan, starts
 from .acts import Next, next_act
 from .knob import Knob
@@ -138,7 +138,7 @@ def _available(
         "stopped by a person: Stop all": house.stopped,
         plan.NO_CONTROL: not plan.can_be_told(seen, knob),
         plan.HANDS_OFF: rules.hands_off,
-        "the rig's owner has not turned control on (allow_control)": not rules.allow_control,
+        CONTROL_OFF: not rules.allow_control,
         f"silent for more than {hand.SILENT_S:.0f} s": seen.age_s > hand.SILENT_S,
         seen.fault or "": seen.fault is not None,
         "it reports a fault": seen.activity is Activity.FAULT,

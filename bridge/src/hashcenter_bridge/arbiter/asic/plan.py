@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..leases import Aim, aim
+from ..types import CONTROL_OFF
 from .hand import standing
 from .knob import Knob
 from .starts import in_words
@@ -42,7 +43,7 @@ class Plan:
 class _Owner:
     max_w: float
     safe_w: float
-    allow_control: bool
+    no_control: str | None
 
 
 def can_be_told(seen: AsicSeen, knob: Knob) -> bool:
@@ -60,7 +61,7 @@ def plan(
 ) -> Plan:
     """Return how it should stand now."""
     there = standing(state, seen)
-    owner = _Owner(most_w(rules, knob), rules.safe_w, rules.allow_control)
+    owner = _Owner(most_w(rules, knob), rules.safe_w, None if rules.allow_control else CONTROL_OFF)
     aimed = aim(
         state.lease,
         owner,

@@ -8,7 +8,7 @@ import pytest
 
 from hashcenter_bridge import doctor
 from hashcenter_bridge.devices import Sample
-from hashcenter_bridge.doctor import Finding
+from hashcenter_bridge.doctor.devices import judged
 from hashcenter_bridge.wire.values import Readings
 from tests.brokers import HOST, Broker
 
@@ -110,7 +110,6 @@ async def test_missing_weights_are_named(
     ],
 )
 def test_a_device_is_judged_by_its_sample(sample: Sample, result: str, words: str) -> None:
-    finding = doctor._device("RTX 3090", sample)
-    assert isinstance(finding, Finding)
+    finding = judged("RTX 3090", sample)
     assert finding.result == result
     assert words in finding.text
