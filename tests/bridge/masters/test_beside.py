@@ -1,4 +1,4 @@
-"""Beside another master of the GPUs nothing can be asked, nothing is set, nothing of ours hashes."""
+"""Beside another master of the GPUs nothing is asked, nothing is set, nothing of ours hashes."""
 
 from pathlib import Path
 
