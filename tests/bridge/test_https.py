@@ -91,6 +91,17 @@ async def test_the_rig_proves_its_certificate_to_who_knows_its_key(tmp_path: Pat
         assert await status(url, mine, fingerprint) == 200
 
 
+async def test_a_program_that_checks_names_can_be_told_the_certificate(tmp_path: Path) -> None:
+    async with https(tmp_path) as (url, keys):
+        told = ssl.create_default_context(cafile=tmp_path / "api.crt")
+        headers = {"Authorization": f"Bearer {keys.valid()[0]}"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.get(f"{url}/metrics", ssl=told, server_hostname="hashcenter") as response,
+        ):
+            assert response.status == 200
+
+
 async def test_another_server_cannot_pass_for_the_rig(tmp_path: Path) -> None:
     (tmp_path / "rig").mkdir()
     (tmp_path / "other").mkdir()

@@ -40,7 +40,8 @@ async def test_it_is_fed_only_while_everything_moves(
     metering = SimpleNamespace(looks=0)
     loop: Any = SimpleNamespace(turns=0, rig=SimpleNamespace(metering=metering))
     line: Any = SimpleNamespace(turns=0)
-    feeding = asyncio.create_task(watchdog.feed(loop, line))
+    pulse = watchdog.Pulse(lambda: 0.0)
+    feeding = asyncio.create_task(watchdog.feed(loop, line, pulse))
     await asyncio.sleep(0)
     assert heard(systemd) == [b"READY=1"]
     for _ in range(10):
@@ -52,6 +53,19 @@ async def test_it_is_fed_only_while_everything_moves(
 
     fed = heard(systemd).count(b"WATCHDOG=1")
     assert fed == 0 if still else fed >= 3
+
+
+@pytest.mark.parametrize("still", [[], ["metering"], ["loop", "line"]])
+def test_the_pulse_names_what_stands_still(still: list[str]) -> None:
+    now = 0.0
+    pulse = watchdog.Pulse(lambda: now)
+    assert pulse.still() == []
+    for step in range(20):
+        now = 2.0 * step
+        pulse.note(**{part: part not in still and step for part in ("metering", "loop", "line")})
+    assert pulse.still() == still
+    pulse.note(metering=99, loop=99, line=99)
+    assert pulse.still() == []
 
 
 async def test_without_systemd_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bridge.processes import until
 from tests.brokers import HOST, free_port
-from tests.simulators.fake_nvml import RTX_3090, FakeGpus
+from tests.simulators.fake_nvml import RTX_3090, FakeGpus, Gpu
 from tests.simulators.stratum_pool import StratumPool
 from tools.paths import BRIDGE_PYTHON
 
@@ -62,6 +62,7 @@ class RealRig:
         *,
         coast_s: float = 1800.0,
         gpus: int = 1,
+        model: Gpu = RTX_3090,
         mqtt: str = "",
         device: str = "",
         programs: str | None = None,
@@ -71,7 +72,7 @@ class RealRig:
         self.http_port = free_port()
         self.file = folder / "hashcenter.toml"
         self.log = folder / "bridge.log"
-        gpu = replace(RTX_3090, full_load_cores=0.1)
+        gpu = replace(model, full_load_cores=0.1)
         self.gpus = FakeGpus(folder / "gpus", [gpu] * gpus, library=library)
         self.process: asyncio.subprocess.Process | None = None
         if programs is None:

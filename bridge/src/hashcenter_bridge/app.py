@@ -39,6 +39,7 @@ from .metering import Metering
 from .metrics import exposition
 from .mqtt import Line
 from .plugin import PluginContext
+from .probes import Ready, add_probes
 from .programs import MinerProgram, RunnerProgram
 from .proof import add_proof
 from .rig import Rig
@@ -47,7 +48,7 @@ from .tasks import TaskQueue
 from .tickets import Tickets
 from .voice import Voice
 from .warmth import Warmth
-from .watchdog import feed
+from .watchdog import STILL_AFTER_S, Pulse, feed
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -168,7 +169,20 @@ def _metrics(rig: Rig) -> str:
     return exposition(rig)
 
 
-async def serve_people(loop: Loop) -> web.AppRunner | None:
+def _ready(loop: Loop) -> Ready:
+    rig = loop.rig
+    now = rig.clock()
+    samples = [now - one.read_at for one in rig.metering.watched.values() if one.fault is None]
+    samples += [0.0 for station in rig.fleet.stations if not station.is_silent(now)]
+    talks = any(not one.runner.upstream.draws for one in rig.runners)
+    return Ready(
+        answers=can_answer(rig)[0] if talks else None,
+        broker=bool(loop.line and loop.line.online),
+        readings=any(age_s <= STILL_AFTER_S for age_s in samples),
+    )
+
+
+async def serve_people(loop: Loop, pulse: Pulse) -> web.AppRunner | None:
     """Open the HTTP API. Raises ConfigError when its address cannot be had."""
     rig, http = loop.rig, loop.rig.config.http
     if not http.enabled:
@@ -198,6 +212,7 @@ async def serve_people(loop: Loop) -> web.AppRunner | None:
         metrics=partial(_metrics, rig),
         health=lambda: {"status": "ok", "broker": bool(loop.line and loop.line.online)},
     )
+    add_probes(app, pulse.still, partial(_ready, loop))
     if shown:
         add_proof(app, keys.valid, shown.fingerprint)
     tls = shown.context() if shown else None
@@ -254,7 +269,8 @@ async def _run(config: Config, source: Source) -> None:
         born=loop.connected,
     )
     await look_for_masters(loop)
-    people = await serve_people(loop)
+    pulse = Pulse(rig.clock)
+    people = await serve_people(loop, pulse)
     owner = await _serve_owner(loop)
     loop.line = line
     _LOGGER.info(
@@ -274,7 +290,7 @@ async def _run(config: Config, source: Source) -> None:
                     ("metering", rig.metering.run()),
                     ("asics", rig.fleet.run()),
                     ("loop", loop.run()),
-                    ("watchdog", feed(loop, line)),
+                    ("watchdog", feed(loop, line, pulse)),
                     ("other masters", watch_for_masters(loop)),
                     *((f"read {one.miner.name}", one.run()) for one in rig.miners),
                     *((f"watch {one.runner.name}", one.run()) for one in rig.runners),

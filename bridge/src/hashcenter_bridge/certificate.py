@@ -87,6 +87,8 @@ def _make(cert_file: Path, key_file: Path) -> None:
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + _LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # Programs that check a name (Prometheus) are told this one: addresses change.
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hashcenter")]), critical=False)
         .sign(private, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

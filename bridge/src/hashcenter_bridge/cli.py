@@ -26,6 +26,7 @@ from . import (
     fit_report,
     key,
     local_pool,
+    log,
     models,
 )
 from .alone import alone
@@ -156,10 +157,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _load(asked: argparse.Namespace) -> tuple[Config, Source]:
     settings, source = config.load(config.find(asked.config))
-    logging.basicConfig(
-        level=settings.log.level.upper(), format="%(levelname)s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)
+    log.set_up(settings.log.level, settings.log.format)
     return settings, source
 
 
@@ -364,7 +362,7 @@ def _powerd(asked: argparse.Namespace) -> None:
 
 
 def _pool(asked: argparse.Namespace) -> None:
-    logging.basicConfig(level="INFO", format="%(levelname)s %(name)s: %(message)s", force=True)
+    log.set_up("info", "text")
     if not 0 < asked.difficulty < 2**48:
         raise ConfigError("--difficulty: it has to be more than 0 and less than 2^48")
     asyncio.run(local_pool.run(asked.listen, asked.difficulty))

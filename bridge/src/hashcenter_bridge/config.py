@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, mode
 from . import certificate
 from .certificate import Certificate
 from .errors import ConfigError
+from .log import hide
 from .voice import VoiceConfig
 from .wire.topics import RIG_PATTERN
 
@@ -127,9 +128,10 @@ class MqttConfig(_Section):
     def password(self) -> str | None:
         """Return the broker's password. Raises ConfigError when its file cannot be read."""
         if self.password_file is None:
-            return os.environ.get("HASHCENTER_MQTT_PASSWORD")
+            given = os.environ.get("HASHCENTER_MQTT_PASSWORD")
+            return None if given is None else hide(given)
         try:
-            return self.password_file.read_text().strip()
+            return hide(self.password_file.read_text().strip())
         except (OSError, UnicodeDecodeError) as err:
             why = getattr(err, "strerror", None) or "it is not text in UTF-8"
             raise ConfigError(
@@ -192,9 +194,10 @@ class AsicsConfig(_Section):
 
 
 class LogConfig(_Section):
-    """`[log]`: how much the bridge says."""
+    """`[log]`: how much the bridge says, as sentences or as one JSON object per line."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
 
 
 class Config(_Section):

@@ -2,9 +2,9 @@
 
     request -> key -> question (checked) -> ticket (waits for its grant) -> relay -> runner
 
-Everything but `/health` and the rig's proof wants the key, `/metrics` too: what a house does is
-nobody's business. No other origin is allowed (no CORS headers at all), and the Host header is never
-used.
+Everything but `/health`, the probes and the rig's proof wants the key, `/metrics` too: what a house
+does is nobody's business. No other origin is allowed (no CORS headers at all), and the Host header
+is never used.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from . import proof
+from . import probes, proof
 from .api_error import ApiError
 from .asking import Asking
 from .house_api import HouseApi, Readiness
@@ -32,8 +32,8 @@ REST_WITHIN_S: Final = 60.0
 #: Answers that are on their way when the bridge stops get no longer.
 SHUTDOWN_WITHIN_S: Final = 2.0
 
-#: What needs no key: that the bridge lives, and its own proof that it knows the key.
-_OPEN: Final = frozenset({"/health", proof.PATH})
+#: What needs no key: whether the bridge lives and works, and its own proof that it knows the key.
+_OPEN: Final = frozenset({"/health", proof.PATH, *probes.PATHS})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

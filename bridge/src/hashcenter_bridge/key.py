@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import ConfigError
+from .log import hide
 from .private import write_private
 
 #: For how long the key before the present one is taken.
@@ -23,7 +24,7 @@ def read_or_make(state_folder: Path) -> str:
     try:
         key = path.read_text().strip()
         if key:
-            return key
+            return hide(key)
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as err:
@@ -35,7 +36,7 @@ def read_or_make(state_folder: Path) -> str:
 def renew(state_folder: Path) -> str:
     """Make a new key and keep the one before. Raises ConfigError when it cannot be written."""
     path = state_folder / "key"
-    key = "hc-" + secrets.token_urlsafe(24)
+    key = hide("hc-" + secrets.token_urlsafe(24))
     try:
         if path.exists():
             write_private(state_folder / "key.before", path.read_bytes())
@@ -61,9 +62,9 @@ class Keys:
         try:
             changed_ns = (self._folder / "key").stat().st_mtime_ns
             if changed_ns != self._changed_ns:
-                self._present = (self._folder / "key").read_text().strip() or self._present
+                self._present = hide((self._folder / "key").read_text().strip()) or self._present
                 before = self._folder / "key.before"
-                self._before = before.read_text().strip() if before.exists() else None
+                self._before = hide(before.read_text().strip()) if before.exists() else None
                 self._changed_ns = changed_ns
         except (OSError, UnicodeDecodeError):
             pass

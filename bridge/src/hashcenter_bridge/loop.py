@@ -337,7 +337,7 @@ class Loop:
         current = diagnosis.wrong_now(self.rig, self._limit_faults, now)
         appeared, gone = self.rig.faults.update(current, now)
         for key in appeared:
-            _LOGGER.warning("%s", current[key])
+            _LOGGER.warning("%s", current[key], extra={"code": key[0], "uid": key[1]})
             self.tell(key[0], current[key], Severity.WARNING, uid=key[1])
         for code, gone_uid in gone:
             self.tell(f"{code}_over", f"No longer: {code.replace('_', ' ')}.", uid=gone_uid)

@@ -24,6 +24,7 @@ from hashcenter_bridge.arbiter.types import Running
 from hashcenter_bridge.key import Keys
 from hashcenter_bridge.loop import Loop
 from hashcenter_bridge.programs import MinerProgram
+from hashcenter_bridge.watchdog import Pulse
 from tests.conformance.plays import says
 from tests.conformance.scripted_upstream import Play, Received, ScriptedUpstream
 from tests.simulators.stratum_pool import StratumPool
@@ -145,7 +146,7 @@ token_file = "{folder / "token"}"
     rig.rules = replace(rig.rules, resume_after_s=0.02)
     (program,) = rig.miners
     _watch(program, moments)
-    people = await app.serve_people(loop)
+    people = await app.serve_people(loop, Pulse(rig.clock))
     work = [rig.metering.run(), loop.run(), program.run(), *(one.run() for one in rig.runners)]
     tasks = [asyncio.create_task(one) for one in work]
     (key, *_) = Keys(rig.config.rig.state_folder).valid()

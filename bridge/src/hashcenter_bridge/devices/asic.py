@@ -26,6 +26,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..errors import ConfigError
+from ..log import hide
 from ..plugin import PluginConfig, PluginContext
 from ..wire.messages import Device
 from ..wire.values import Activity, Readings
@@ -116,7 +117,7 @@ class AsicConfig(PluginConfig):
         """Return the password. Raises ConfigError when its file or variable is not there."""
         if self.password_file is not None:
             try:
-                return self.password_file.read_text().strip()
+                return hide(self.password_file.read_text().strip())
             except (OSError, UnicodeDecodeError) as err:
                 why = getattr(err, "strerror", None) or "it is not text in UTF-8"
                 raise ConfigError(
@@ -128,7 +129,7 @@ class AsicConfig(PluginConfig):
             raise ConfigError(
                 f"[[asic]] password_env: the environment has no variable {self.password_env}"
             )
-        return value
+        return hide(value)
 
 
 @dataclass(frozen=True)

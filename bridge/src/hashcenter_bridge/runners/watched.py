@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from ..child import ChildSpec
 from ..config import is_loopback
 from ..errors import ConfigError, RunnerFault
+from ..log import hide
 from ..plugin import PluginContext, ProgramConfig
 from ..wire.messages import Model
 from . import Upstream
@@ -110,7 +111,7 @@ class WatchedConfig(ProgramConfig):
         if self.key_file is None:
             return None
         try:
-            return self.key_file.expanduser().read_text().strip()
+            return hide(self.key_file.expanduser().read_text().strip())
         except (OSError, UnicodeDecodeError) as err:
             why = getattr(err, "strerror", None) or "it is not text in UTF-8"
             raise ConfigError(
