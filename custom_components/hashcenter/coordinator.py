@@ -33,6 +33,7 @@ from .wire.messages import (
     Response,
     RigState,
 )
+from .wire.signing import signed
 
 if TYPE_CHECKING:
     from .house import House
@@ -273,12 +274,16 @@ def _bytes(payload: str | bytes | bytearray) -> bytes:
     return payload.encode() if isinstance(payload, str) else bytes(payload)
 
 
-async def async_say(hass: HomeAssistant, rig_id: str, request: AnyRequest) -> None:
-    """Publish a request. On an MQTT 5 link the broker forgets it after a few seconds."""
+async def async_say(hass: HomeAssistant, rig_id: str, request: AnyRequest, key: str | None) -> None:
+    """Publish a request, signed where the rig's key is known.
+
+    On an MQTT 5 link the broker forgets it after a few seconds.
+    """
+    said = encode(request)
     await mqtt.async_publish(
         hass,
         topics.REQUEST.of(rig_id),
-        encode(request),
+        signed(said, rig_id, key) if key else said,
         _QOS,
         False,
         message_expiry_interval=topics.REQUEST.expiry_s if speaks_mqtt5(hass) else None,

@@ -83,7 +83,7 @@ class House(DataUpdateCoordinator[Summary]):
         self.requester = Requester(
             self.controller,
             Sequence(self.hass),
-            lambda rig_id, request: async_say(self.hass, rig_id, request),
+            lambda rig_id, request: async_say(self.hass, rig_id, request, self.rigs[rig_id].key),
         )
         entry = self.config_entry
         for subentry in entry.get_subentries_of_type(SUBENTRY_RIG):
@@ -118,6 +118,12 @@ class House(DataUpdateCoordinator[Summary]):
         )
         if not self.heating.async_hear(rig):
             self._show()
+
+    @callback
+    def async_refused(self, rig: RigCoordinator, code: str) -> None:
+        """Ask for the rig's key where it does not know who asks."""
+        if code == "wrong_signature":
+            issues.async_raise_wrong_key(self.hass, self.config_entry, rig)
 
     @callback
     def async_decided(self) -> None:

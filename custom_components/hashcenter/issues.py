@@ -22,6 +22,7 @@ PROTOCOL_MISMATCH: Final = "protocol_mismatch"
 MISSING_KEY: Final = "missing_key"
 ENDPOINT_CHANGED: Final = "endpoint_changed"
 WRONG_KEY: Final = "wrong_key"
+UNSIGNED: Final = "unsigned"
 EXPOSED: Final = "exposed"
 TOO_MANY_ENTITIES: Final = "too_many_entities"
 UNATTENDED: Final = "unattended"
@@ -29,8 +30,8 @@ NO_EFFECT_OFTEN: Final = "no_effect_often"
 POOL_CHANGED: Final = "pool_changed"
 
 #: Those that the rig's key, or the person's yes to its address, settles.
-FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY})
-_FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED, EXPOSED)
+FIXABLE: Final = frozenset({MISSING_KEY, ENDPOINT_CHANGED, WRONG_KEY, UNSIGNED})
+_FROM_INVENTORY: Final = (PROTOCOL_MISMATCH, MISSING_KEY, ENDPOINT_CHANGED, EXPOSED, UNSIGNED)
 #: Faults of one device that are a person's to repair, by the rig's code.
 _OF_DEVICES: Final = {
     NO_EFFECT_OFTEN: ir.IssueSeverity.WARNING,
@@ -150,6 +151,8 @@ def async_withdraw(hass: HomeAssistant, rigs: Collection[str] = ()) -> None:
 
 def _access_issue(rig: RigCoordinator) -> str | None:
     inventory = rig.data.inventory
+    if inventory is not None and inventory.signed_requests and not rig.key:
+        return UNSIGNED
     if inventory is None or inventory.endpoint is None or rig.data.endpoint_url is None:
         return None
     if inventory.endpoint.needs_key and not rig.key:

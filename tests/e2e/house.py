@@ -19,6 +19,7 @@ from hashcenter_bridge.wire.messages import (
     RigState,
     Status,
 )
+from hashcenter_bridge.wire.signing import signed
 from tests.brokers import HOST
 
 PATIENCE_S = 45.0
@@ -46,6 +47,8 @@ class House:
     controller: str = "house"
     #: Whether what nobody could have meant is passed over; else it fails the test.
     tolerant: bool = False
+    #: The rig's key, where requests are to be signed.
+    key: str | None = None
     _seq: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -125,17 +128,22 @@ class House:
 
     async def send(self, payload: bytes | dict[str, Any], *, retain: bool = False) -> None:
         """Publish on the request topic."""
-        said = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        said = payload if isinstance(payload, bytes) else self.sealed(payload)
         await self.client.publish(topics.REQUEST.of(self.rig), said, qos=1, retain=retain)
+
+    def sealed(self, request: dict[str, Any], rig: str | None = None) -> bytes:
+        """Return a request as it is sent to `rig`, this one if none is named."""
+        said = json.dumps(request)
+        return (signed(said, rig or self.rig, self.key) if self.key else said).encode()
 
     async def ask(self, kind: str, **fields: Any) -> str:
         """Send a request and return the code of the rig's response."""
         return await self.answer_to(await self.write(kind, **fields))
 
-    async def answer_to(self, request: dict[str, Any]) -> str:
-        """Send this request and return the code of the response to it."""
+    async def answer_to(self, request: dict[str, Any], said: bytes | None = None) -> str:
+        """Send this request (in these bytes) and return the code of the response to it."""
         before = len(self._responses(request["id"]))
-        await self.send(request)
+        await self.send(said or request)
         response = await self.until(lambda: self._responses(request["id"])[before:])
         return response[0].code
 

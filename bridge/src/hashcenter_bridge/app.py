@@ -127,7 +127,10 @@ async def assemble(config: Config, source: Source, clock: Callable[[], float]) -
         url=_url(config.http),
         voices=[Voice(one, clock, changed) for one in config.voice],
     )
-    loop = Loop(rig)
+    proves = None
+    if config.mqtt.signed_requests:
+        proves = partial(Keys(make_folder(state, "state_folder")).signed, config.rig.id)
+    loop = Loop(rig, proves)
     loop_of.append(loop)
     for driver in metering.drivers:
         driver.own_processes(process.own_pids)

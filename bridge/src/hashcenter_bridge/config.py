@@ -69,7 +69,8 @@ class MqttConfig(_Section):
     """`[mqtt]`: the house's broker. The password comes from a file or HASHCENTER_MQTT_PASSWORD.
 
     Beyond this machine it is `tls` (with the house's own `ca_file`, and this rig's `cert_file` and
-    `key_file` where the broker asks for one), or `plain`, by the owner's word.
+    `key_file` where the broker asks for one), or `plain`, by the owner's word. `signed_requests`:
+    whoever asks for something has to know the rig's key, whatever the broker lets through.
     """
 
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
@@ -82,6 +83,7 @@ class MqttConfig(_Section):
     cert_file: Folder | None = None
     key_file: Folder | None = None
     plain: bool = False
+    signed_requests: bool = False
 
     @property
     def the_port(self) -> int:

@@ -20,6 +20,7 @@ from .wire.messages import (
     StopAllRequest,
     decode_request,
 )
+from .wire.signing import opened
 from .wire.values import Verdict
 
 MAX_AGE_S: Final = 10.0
@@ -56,20 +57,32 @@ class Taken:
 
 
 class Intake:
-    """Remembers the newest `seq` of the controllers heard last; that is its only state."""
+    """Remembers the newest `seq` of the controllers heard last; that is its only state.
 
-    def __init__(self, situation: Callable[[], Situation]) -> None:
+    `proves` says whether a signature is that of a request, by a key of this rig; without it nothing
+    has to be signed, and signatures are not looked at.
+    """
+
+    def __init__(
+        self,
+        situation: Callable[[], Situation],
+        proves: Callable[[bytes, str], bool] | None = None,
+    ) -> None:
         self._situation = situation
+        self._proves = proves
         self._seq: OrderedDict[str, int] = OrderedDict()
 
     def take(self, payload: bytes, *, retained: bool) -> Taken:
         """Judge one message of the `request` topic."""
         if retained:
             return Taken("retained")
+        body, signature = opened(payload) if len(payload) <= MAX_REQUEST_BYTES else (payload, None)
         try:
-            request: Request = decode_request(payload)
+            request: Request = decode_request(body)
         except WireError as err:
             return self._unreadable(payload, str(err))
+        if (refusal := self._unproven(request, body, signature)) is not None:
+            return _refused(request, *refusal)
         situation = self._situation()
         refusal = self._refusal(request, situation)
         if refusal is not None:
@@ -96,6 +109,19 @@ class Intake:
         except WireError:
             return Taken("malformed")
         return _refused(asked, "malformed", why)
+
+    def _unproven(
+        self, request: Request, body: bytes, signature: str | None
+    ) -> tuple[str, str] | None:
+        """Return why a request is not known to come from the house, None if it is."""
+        # A stop needs no proof: whoever can only stop heats nothing up.
+        if self._proves is None or (isinstance(request, StopAllRequest) and request.engaged):
+            return None
+        if signature is None:
+            return "unsigned", "this rig takes only requests that are signed with its key"
+        if not self._proves(body, signature):
+            return "wrong_signature", "the request is signed with a key that is not this rig's"
+        return None
 
     def _refusal(self, request: Request, situation: Situation) -> tuple[str, str] | None:
         """Return why a request must not be looked at any further, None if it may."""

@@ -13,6 +13,7 @@ from typing import Final
 from .errors import ConfigError
 from .log import hide
 from .private import write_private
+from .wire import signing
 
 #: For how long the key before the present one is taken.
 GRACE_S: Final = 7 * 24 * 3600.0
@@ -70,6 +71,11 @@ class Keys:
             pass
         is_recent = time.time() - self._changed_ns / 1e9 < GRACE_S
         return (self._present, self._before) if self._before and is_recent else (self._present,)
+
+    def signed(self, rig: str, body: bytes, signature: str) -> bool:
+        """Whether a key of this rig signed the request `body` to it."""
+        right = [signing.signature(body, rig, key) for key in self.valid()]
+        return sum(hmac.compare_digest(signature, one) for one in right) > 0
 
     def accepts(self, given: str) -> bool:
         """Whether `given` is a key of this rig; the comparison takes constant time."""

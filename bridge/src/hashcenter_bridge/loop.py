@@ -7,7 +7,7 @@ program whose state differs from the wanted one. It never awaits a device itself
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -51,9 +51,12 @@ _REFUSED = {
 
 
 class Loop:
-    """Runs a rig. `line` is given later, because it needs this loop's ears."""
+    """Runs a rig. `line` is given later, because it needs this loop's ears.
 
-    def __init__(self, rig: Rig) -> None:
+    `proves` is what `Intake` knows signed requests by.
+    """
+
+    def __init__(self, rig: Rig, proves: Callable[[bytes, str], bool] | None = None) -> None:
         self.rig = rig
         self.line: Line | None = None
         self._awake = asyncio.Event()
@@ -67,7 +70,7 @@ class Loop:
         self._preempting: set[int] = set()
         self._refused_at = float("-inf")
         self._shares: dict[str, int] = {}
-        self._intake = Intake(self._situation)
+        self._intake = Intake(self._situation, proves)
 
     # What wakes it
 

@@ -33,6 +33,7 @@ def inventory(rig: Rig) -> Inventory:
         allow_control=config.allow_control,
         control_refused=rig.control_refused,
         exposed=rig.config.exposed,
+        signed_requests=rig.config.mqtt.signed_requests,
         max_ttl_s=MAX_TTL_S,
         coast_s=config.coast_s,
         heaters=(*_machine(rig), *(words.heater(asic) for asic in rig.fleet.asics.values())),

@@ -50,11 +50,15 @@ def key_in(user_input: Mapping[str, Any]) -> str | None:
 
 
 async def async_check(hass: HomeAssistant, rig: Rig, key: str | None) -> dict[str, str]:
-    """Return the form's errors; without a key there is nothing to check."""
+    """Return the form's errors; without a key there is nothing to check.
+
+    A rig that only heats answers nowhere; where it wants signed requests, its own word tells.
+    """
     if key is None:
         return {}
     if rig.endpoint_url is None:
-        return {CONF_KEY: "no_endpoint"}
+        is_wanted = rig.inventory is not None and rig.inventory.signed_requests
+        return {} if is_wanted else {CONF_KEY: "no_endpoint"}
     if (error := await async_refusal(hass, rig.endpoint_url, key)) is None:
         return {}
     return {CONF_KEY if error == "wrong_key" else "base": error}

@@ -63,6 +63,7 @@ class Requester:
                 await self._sequence.async_leap()
                 response = await self._async_ask_once(rig, build)
         if response.result != Verdict.ACCEPTED:
+            rig.house.async_refused(rig, response.code)
             raise RigRefused(rig.name, response.code, response.text)
         return response
 

@@ -115,7 +115,8 @@ class Inventory(WireModel):
     """`inventory`: what the rig consists of and what its owner allows.
 
     `control_refused` says in a sentence why requests would be refused even though the owner allows
-    them. `exposed` names what anybody in the network can read: `mqtt`, `api`.
+    them. `exposed` names what anybody in the network can read: `mqtt`, `api`. With
+    `signed_requests` it takes only requests that its key signed, but for a stop.
     """
 
     boot_id: Name
@@ -126,6 +127,7 @@ class Inventory(WireModel):
     allow_control: bool = False
     control_refused: Text | None = None
     exposed: tuple[Name, ...] = ()
+    signed_requests: bool = False
     max_ttl_s: Seconds = 300.0
     coast_s: Seconds = 1800.0
     heaters: tuple[Heater, ...] = ()
