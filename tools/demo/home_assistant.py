@@ -25,6 +25,9 @@ homeassistant:
   currency: EUR
   country: DE
   time_zone: {time_zone}
+  # In a container it would else be /media.
+  media_dirs:
+    local: {media}
 api:
 assist_pipeline:
 config:
@@ -62,7 +65,11 @@ def make_folder(folder: Path, port: int) -> None:
     """Write the configuration and copy the integration; what is there already stays."""
     storage = folder / ".storage"
     storage.mkdir(parents=True, exist_ok=True)
-    (folder / "configuration.yaml").write_text(_CONFIGURATION.format(time_zone=_time_zone()))
+    media = folder / "media"
+    media.mkdir(exist_ok=True)
+    (folder / "configuration.yaml").write_text(
+        _CONFIGURATION.format(time_zone=_time_zone(), media=media)
+    )
     copy = folder / "custom_components/hashcenter"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(_INTEGRATION, copy, ignore=shutil.ignore_patterns("__pycache__"))
