@@ -24,6 +24,7 @@ class Counting:
         self._runners = {
             name: runner for name, runner in runners.items() if runner.upstream.is_llama_server
         }
+        self._others = [one for one in runners.values() if one.name not in self._runners]
         self._slots = {name: Slots(runner.upstream) for name, runner in self._runners.items()}
         self._active = active
 
@@ -59,6 +60,8 @@ class Counting:
             raise too_long(counted["prompt_tokens"], context)
 
     def _runner(self, model: str | None) -> Runner | None:
+        if any(model == one.id for runner in self._others for one in runner.models):
+            return None
         ready = [runner for name, runner in self._runners.items() if self._active(name)]
         named = [runner for runner in ready if model in [one.id for one in runner.models]]
         return next(iter(named or ready), None)

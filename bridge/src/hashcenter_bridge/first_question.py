@@ -4,6 +4,7 @@ import logging
 
 import aiohttp
 
+from .incoming import PRIORITY_HEADER
 from .programs import RunnerProgram
 from .rig import Rig
 from .runners.upstream import session
@@ -39,6 +40,7 @@ async def ask_once(program: RunnerProgram, rig: Rig) -> None:
                 asking.post(
                     f"{upstream.base_url}/chat/completions",
                     json=body,
+                    headers={PRIORITY_HEADER: Priority.BATCH.name.lower()},
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=120),
                 ) as response,

@@ -9,7 +9,8 @@ from .api_error import ApiError, bad_request
 from .tickets import Priority
 
 BODY_WITHIN_S: Final = 30.0
-_HEADER: Final = "X-Hashcenter-Priority"
+#: Names a question's priority, also to a runner: that may be another rig's bridge.
+PRIORITY_HEADER: Final = "X-Hashcenter-Priority"
 _PRIORITIES: Final = {priority.name.lower(): priority for priority in Priority}
 
 
@@ -27,7 +28,7 @@ async def body(request: web.Request) -> bytes:
 
 def priority(request: web.Request) -> Priority:
     """Return how urgent a question is; a client that does not say is nobody who speaks."""
-    name = request.headers.get(_HEADER, "task").lower()
+    name = request.headers.get(PRIORITY_HEADER, "task").lower()
     if name not in _PRIORITIES:
-        raise bad_request(f"{_HEADER} must be one of {', '.join(_PRIORITIES)}")
+        raise bad_request(f"{PRIORITY_HEADER} must be one of {', '.join(_PRIORITIES)}")
     return _PRIORITIES[name]

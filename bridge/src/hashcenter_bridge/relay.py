@@ -21,6 +21,7 @@ from aiohttp import web
 from .api_error import ApiError
 from .assembly import Assembly
 from .counting import too_long
+from .incoming import PRIORITY_HEADER
 from .opening import Opening
 from .runners import Runner
 from .runners.upstream import session
@@ -69,7 +70,7 @@ class Relay:
         try:
             async with (
                 asyncio.timeout(self._first_within_s),
-                self._asked("/embeddings", body) as upstream,
+                self._asked("/embeddings", body, ticket) as upstream,
             ):
                 answer = await upstream.read()
         except (aiohttp.ClientError, OSError) as err:
@@ -83,7 +84,7 @@ class Relay:
         try:
             async with (
                 asyncio.timeout(self._first_within_s),
-                self._asked("/images/generations", body) as upstream,
+                self._asked("/images/generations", body, ticket) as upstream,
             ):
                 async for piece in upstream.content.iter_any():
                     answer += piece
@@ -155,16 +156,20 @@ class Relay:
         async with asyncio.timeout(self._first_within_s) as limit:
             ticket.on_recall = lambda: limit.reschedule(now())
             try:
-                async with self._asked("/chat/completions", body) as upstream:
+                async with self._asked("/chat/completions", body, ticket) as upstream:
                     yield upstream.content, limit
             finally:
                 ticket.on_recall = None
 
     @asynccontextmanager
-    async def _asked(self, path: str, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(
+        self, path: str, body: bytes, ticket: Ticket
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Ask the runner; what it refuses is raised as ApiError."""
         url = self.runner.upstream.base_url + path
-        headers = {"Content-Type": "application/json"}
+        # Where the runner is another rig, people go first there, too.
+        priority = ticket.priority.name.lower()
+        headers = {"Content-Type": "application/json", PRIORITY_HEADER: priority}
         async with self._session.post(
             url, data=body, headers=headers, allow_redirects=False
         ) as upstream:

@@ -1,6 +1,7 @@
 """Rules of the runner for servers that somebody else runs, held by scripted ones."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from hashcenter_bridge.plugin import PluginContext
 from hashcenter_bridge.programs import MinerProgram, RunnerProgram
 from hashcenter_bridge.runners import Runner, openai as plugin, watched
 from tests.bridge.rigs import Hasher
-from tests.bridge.serving import served
+from tests.bridge.serving import KEY, make_runner, served
 from tests.conformance import plays
 from tests.conformance.scripted_upstream import ScriptedUpstream
 
@@ -72,6 +73,44 @@ async def test_it_offers_what_the_server_lists_and_answers_from_there(tmp_path: 
                 assert (await response.json())["choices"][0]["message"]["content"] == "Hello."
         assert there.received[0].body["model"] == "b"
         await runner.close()
+
+
+@pytest.mark.parametrize("priority", ["voice", "task", "batch"])
+async def test_another_rig_is_told_who_waits(priority: str) -> None:
+    async with ScriptedUpstream([plays.says("Hello.")]) as model:
+        far = make(model.url)
+        assert await far.ready()
+        async with served(far) as there:
+            there.grant = lambda ticket: ticket.grant("mac")
+            near = make(there.url)
+            near.upstream = replace(near.upstream, api_key=KEY)
+            assert await near.ready()
+            async with served(near) as here, here.client() as client:
+                here.grant = lambda ticket: ticket.grant("mac")
+                body = {"messages": [{"role": "user", "content": "Hi"}]}
+                headers = {"X-Hashcenter-Priority": priority}
+                path = "/v1/chat/completions"
+                async with client.post(path, json=body, headers=headers) as response:
+                    assert (await response.json())["choices"][0]["message"]["content"] == "Hello."
+            assert [ticket.priority.name.lower() for ticket in there.closed] == [priority]
+            await near.close()
+        await far.close()
+
+
+async def test_a_question_for_its_model_is_not_counted_by_another_runner(tmp_path: Path) -> None:
+    llama = make_runner(tmp_path, tmp_path / "none.gguf", context_tokens=256)
+    async with ScriptedUpstream([plays.says("Read.")], models=["large"]) as there:
+        runner = make(there.url)
+        assert await runner.ready()
+        async with served(llama, runner) as api, api.client() as client:
+            api.grant = lambda ticket: ticket.grant("mac")
+            asking = {"model": "large", "messages": [{"role": "user", "content": "heat " * 900}]}
+            async with client.post("/v1/chat/completions", json=asking) as response:
+                assert response.status == 200
+            async with client.post("/hashcenter/tokens", json=asking) as response:
+                assert response.status == 503
+        await runner.close()
+    await llama.close()
 
 
 async def test_only_the_named_models_are_offered_and_a_missing_one_is_said() -> None:
