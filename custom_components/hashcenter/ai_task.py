@@ -132,17 +132,17 @@ class TaskEntity(ai_task.AITaskEntity):
     async def _async_generate_image(
         self, task: ai_task.GenImageTask, chat_log: ChatLog
     ) -> ai_task.GenImageTaskResult:
-        """Return an image, drawn by the first rig that can."""
+        """Return an image, drawn by the first rig that does not fail."""
         if task.attachments:
             raise error("drawing_from_images")
         if not (found := artists(self._house, self._rig_id)):
             raise error("no_rig_draws")
-        drawing = await async_draw(self.hass, found[0], task.instructions)
+        drawing = await async_draw(self.hass, found, task.instructions)
         return ai_task.GenImageTaskResult(
             image_data=drawing.data,
             conversation_id=chat_log.conversation_id,
             mime_type=drawing.mime_type,
-            model=found[0].model,
+            model=drawing.model,
             revised_prompt=drawing.revised,
         )
 

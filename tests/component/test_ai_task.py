@@ -18,7 +18,7 @@ from homeassistant.helpers import llm
 from homeassistant.setup import async_setup_component
 from PIL import Image
 
-from custom_components.hashcenter.answers.images import MAX_SIDE
+from custom_components.hashcenter.answers.images import MAX_IMAGES, MAX_SIDE
 from custom_components.hashcenter.wire.messages import Model
 from tests.component.talking import (
     KEY,
@@ -175,6 +175,21 @@ async def test_a_large_image_is_made_smaller(
         assert sent.size == (MAX_SIDE, MAX_SIDE // 4)
 
 
+async def test_many_images_fit_into_one_question(
+    hass: HomeAssistant, house: Path, upstream: ScriptedUpstream
+) -> None:
+    attachments = []
+    for at in range(6):
+        made = io.BytesIO()
+        Image.effect_noise((2000, 1500), 100 + at).save(made, "JPEG", quality=95)
+        attachments += (await attach(house, f"{at}.jpg", made.getvalue()))["attachments"]
+    upstream.add(says("Noise."))
+    assert await generate(hass, attachments=attachments) == "Noise."
+    assert len(upstream.received[0].raw) < 1_800_000
+    said = await why_not(hass, attachments=attachments * 5)
+    assert said == f"A question can have at most {MAX_IMAGES} images"
+
+
 async def test_what_is_no_image_is_refused_before_anybody_is_asked(
     hass: HomeAssistant, house: Path, upstream: ScriptedUpstream
 ) -> None:
@@ -221,6 +236,19 @@ async def test_what_is_no_image_is_not_shown(hass: HomeAssistant, answer: dict[s
         await rig_says(hass, "rig", server.url, models=(DRAWS,))
         with pytest.raises(HomeAssistantError, match="broke off"):
             await draw(hass)
+
+
+async def test_a_rig_that_does_not_draw_is_passed_over(
+    hass: HomeAssistant, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    hass.config.media_dirs = {"local": str(tmp_path)}
+    async with ScriptedUpstream(key=KEY, others={IMAGES: {"data": []}}) as broken:
+        subentries = (rig_subentry("broken", broken.url), rig_subentry("whole", upstream.url))
+        await set_up(hass, *subentries, task_subentry(), agents=0)
+        await rig_says(hass, "broken", broken.url, models=(Model(id="torn"), DRAWS))
+        await rig_says(hass, "whole", upstream.url, models=(DRAWS,))
+        assert (await draw(hass))["revised_prompt"] == "A dot"
+        assert len(broken.told) == len(upstream.told) == 1
 
 
 def features(hass: HomeAssistant) -> AITaskEntityFeature:

@@ -37,6 +37,7 @@ _BY_CODE = {
     "queue_full": "rig_busy",
     "wrong_key": "wrong_key",
     "task_exists": "task_exists",
+    "too_large": "question_too_large",
     "context_length_exceeded": "conversation_too_long",
     "exceed_context_size_error": "conversation_too_long",
 }

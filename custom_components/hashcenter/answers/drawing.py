@@ -1,5 +1,7 @@
 """Images drawn by a rig that runs an image server: OpenAI's images API, one image at a time.
 
+A rig that fails is passed over for the next one that draws; nobody has seen anything of the image.
+
 Source: OpenAI API reference, `POST /v1/images/generations` with `response_format: b64_json`, as
 stable-diffusion.cpp's server and LocalAI speak it.
 """
@@ -7,6 +9,7 @@ stable-diffusion.cpp's server and LocalAI speak it.
 import base64
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -32,11 +35,26 @@ class Drawing:
 
     data: bytes
     mime_type: str
+    model: str
     revised: str | None
 
 
-async def async_draw(hass: HomeAssistant, artist: Artist, wish: str) -> Drawing:
-    """Return an image of `wish`. Raises AnswerError."""
+async def async_draw(hass: HomeAssistant, artists: Sequence[Artist], wish: str) -> Drawing:
+    """Return an image of `wish` by the first of the rigs that can. Raises AnswerError."""
+    failure: AnswerError | None = None
+    for artist in artists:
+        try:
+            return await _draw(hass, artist, wish)
+        except AnswerError as err:
+            # The next one would let somebody wait for as long once more.
+            if err.translation_key == "rig_too_slow":
+                raise
+            failure = failure or err
+    assert failure is not None
+    raise failure
+
+
+async def _draw(hass: HomeAssistant, artist: Artist, wish: str) -> Drawing:
     name = artist.endpoint.name
     body = {"model": artist.model, "prompt": wish, "n": 1, "response_format": "b64_json"}
     try:
@@ -56,7 +74,7 @@ async def async_draw(hass: HomeAssistant, artist: Artist, wish: str) -> Drawing:
     except aiohttp.ClientError as err:
         _LOGGER.debug("No image from %s: %r", name, err)
         raise AnswerError("rig_unreachable", name) from err
-    if (drawing := _drawing(answer)) is None:
+    if (drawing := _drawing(answer, artist.model)) is None:
         raise AnswerError("answer_broken", name)
     return drawing
 
@@ -70,7 +88,7 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
     return bytes(data)
 
 
-def _drawing(answer: bytes) -> Drawing | None:
+def _drawing(answer: bytes, model: str) -> Drawing | None:
     """Return the image in an answer, None if there is none."""
     try:
         one = json.loads(answer)["data"][0]
@@ -81,4 +99,4 @@ def _drawing(answer: bytes) -> Drawing | None:
     kind = kind_of(data)
     if kind is None:
         return None
-    return Drawing(data, kind, revised if isinstance(revised, str) else None)
+    return Drawing(data, kind, model, revised if isinstance(revised, str) else None)

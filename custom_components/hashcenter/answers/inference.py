@@ -42,7 +42,9 @@ PATIENCE: Mapping[str, Patience] = {
 }
 
 #: What is wrong with the question, or was a refusal that the rig's next word will tell about too.
-_NO_FAILURE: Final = frozenset({"conversation_too_long", "rig_busy", "rig_loading", "rig_stopped"})
+_NO_FAILURE: Final = frozenset(
+    {"conversation_too_long", "question_too_large", "rig_busy", "rig_loading", "rig_stopped"}
+)
 
 
 @dataclass(frozen=True)
