@@ -30,7 +30,7 @@ from .entity import (
 )
 from .house import HashcenterConfigEntry, House
 from .rigs.rig import Rig
-from .wire.messages import DeviceState
+from .wire.messages import DeviceState, VoiceProgram
 
 PARALLEL_UPDATES = 0
 
@@ -115,6 +115,7 @@ RIG: Final = (
 )
 
 
+SPEECH: Final = "speech"
 POOL: Final = DeviceBinaryDescription(
     key="pool_connected",
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
@@ -146,6 +147,8 @@ def _wanted(rig: RigCoordinator) -> Makers:
         for description in RIG
         if description.exists_fn(rig.data)
     }
+    for name in rig.data.speech:
+        makers[unique_id(rig_owner(rig), f"{SPEECH}_{name}")] = partial(SpeechProgram, rig, name)
     for uid in rig.house.devices.owned(rig.data):
         device = rig.data.described(uid)
         if device is not None and POOL.key in device.capabilities.readings:
@@ -190,3 +193,43 @@ class RigBinarySensor(RigEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool | None:
         return self.entity_description.is_on_fn(self.coordinator.data)
+
+
+class SpeechProgram(RigEntity, BinarySensorEntity):
+    """Whether a program that hears or speaks (Wyoming) runs on a rig and has said what it can."""
+
+    _unrecorded_attributes = frozenset({"can", "why"})
+
+    def __init__(self, rig: RigCoordinator, name: str) -> None:
+        """Be called as its owner calls it."""
+        description = BinarySensorEntityDescription(
+            key=f"{SPEECH}_{name}",
+            device_class=BinarySensorDeviceClass.RUNNING,
+            entity_category=EntityCategory.DIAGNOSTIC,
+        )
+        super().__init__(rig, description)
+        self._name = name
+        self._attr_translation_key = SPEECH
+        self._attr_translation_placeholders = {"program": name}
+
+    @property
+    def _program(self) -> VoiceProgram | None:
+        return self.coordinator.data.speech.get(self._name)
+
+    @property
+    @override
+    def available(self) -> bool:
+        return super().available and self._program is not None
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        program = self._program
+        return program.available if program else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """What it can do, and why it is or is not there."""
+        program = self._program
+        return {"can": list(program.can), "why": program.why} if program else {}

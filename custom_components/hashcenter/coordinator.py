@@ -207,6 +207,7 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
             now.inventory_current != before.inventory_current
             or now.allows_control != before.allows_control
             or now.inventory != before.inventory
+            or now.speech.keys() != before.speech.keys()
         ):
             self.house.async_structure_changed(self)
             self.async_structure_changed()

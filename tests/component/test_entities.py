@@ -3,12 +3,13 @@
 from unittest.mock import patch
 
 import pytest
-from homeassistant.const import Platform
+from homeassistant.const import STATE_UNAVAILABLE, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from pytest_homeassistant_custom_component.common import snapshot_platform
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.hashcenter.wire.messages import VoiceProgram
 from tests.component.rigs import (
     ASIC,
     ATTIC,
@@ -104,6 +105,51 @@ async def test_an_entity_exists_only_where_the_device_can_answer(hass: HomeAssis
     assert not hass.states.get("sensor.attic_hash_rate"), "nothing of this rig hashes"
     assert not hass.states.get("sensor.attic_model"), "nothing of this rig answers"
     assert not hass.states.get("binary_sensor.attic_can_answer")
+
+
+EARS = "binary_sensor.attic_speech_program_ears"
+MOUTH = "binary_sensor.attic_speech_program_mouth"
+
+
+async def test_speech_programs_say_whether_they_are_there(hass: HomeAssistant) -> None:
+    await set_up_house(hass, ATTIC)
+    rig = ScriptedRig(hass)
+    fire_burst(rig)
+    await hass.async_block_till_done()
+    assert states(hass, EARS, MOUTH) == ["(none)", "(none)"]
+
+    ears = VoiceProgram(name="ears", available=True, can=("hears",), why="ready")
+    mouth = VoiceProgram(name="mouth", available=False, why="it is starting")
+    rig.beat(voice=(ears, mouth))
+    await hass.async_block_till_done()
+    assert states(hass, EARS, MOUTH) == ["on", "off"]
+    state = hass.states.get(EARS)
+    assert state
+    assert (state.attributes["can"], state.attributes["why"]) == (["hears"], "ready")
+
+    rig.beat(voice=(ears.model_copy(update={"available": False}), mouth))
+    await hass.async_block_till_done()
+    assert states(hass, EARS, MOUTH) == ["off", "off"]
+    rig.say_offline()
+    await hass.async_block_till_done()
+    assert states(hass, EARS, MOUTH) == [STATE_UNAVAILABLE] * 2
+
+    rig.beat(voice=(mouth,))
+    await hass.async_block_till_done()
+    assert states(hass, EARS, MOUTH) == ["(none)", "off"]
+
+
+async def test_how_much_of_a_prompt_was_read_already_is_measured(hass: HomeAssistant) -> None:
+    await set_up_house(hass, ATTIC)
+    rig = ScriptedRig(hass)
+    fire_burst(rig)
+    await hass.async_block_till_done()
+    assert states(hass, "sensor.attic_prompt_already_read") == ["unknown"]
+    inference = rig.state.inference
+    assert inference
+    rig.beat(inference=inference.model_copy(update={"cached_share": 0.93}))
+    await hass.async_block_till_done()
+    assert float(states(hass, "sensor.attic_prompt_already_read")[0]) == 93
 
 
 async def test_a_reading_that_is_missing_is_unknown_and_never_0(hass: HomeAssistant) -> None:

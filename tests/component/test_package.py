@@ -23,6 +23,7 @@ import hashcenter_bridge
 from custom_components.hashcenter import condition, issues, trigger
 from custom_components.hashcenter.const import BRIDGE_VERSION, DOMAIN, PLATFORMS
 from custom_components.hashcenter.wire import topics
+from custom_components.hashcenter.wire.messages import VoiceProgram
 from custom_components.hashcenter.wire.values import Readings
 from tests.component.rigs import (
     ASIC,
@@ -90,7 +91,7 @@ async def test_every_entity_has_a_name_and_every_state_of_an_enum_too(hass: Home
     cellar = ScriptedRig(hass, CELLAR)
     miner = asic(readings=tuple(Readings.model_fields))
     cellar.say_inventory(devices=(miner,), heaters=(heater((ASIC,), id="s19", starts_per_day=6),))
-    cellar.beat()
+    cellar.beat(voice=(VoiceProgram(name="ears", available=True),))
     await hass.async_block_till_done()
     used: set[tuple[str, str]] = set()
     registry = er.async_get(hass)

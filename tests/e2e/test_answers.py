@@ -31,6 +31,22 @@ pytestmark = [
 ]
 
 
+class Script:
+    """Plays in their order; what a bridge asks to measure a server's speed takes none of them."""
+
+    def __init__(self) -> None:
+        self.plays: list[Play] = []
+
+    def __call__(self, received: Received) -> Play:
+        if received.body["messages"][-1]["content"] == "Say hello.":
+            return says("Hello.")
+        return self.plays.pop(0)
+
+
+#: More than the small model can read the names of.
+_SWITCHES = 240
+
+
 @dataclass
 class Scene:
     """The house, its rigs, the servers beside them, and an AI Task entity fixed to each rig."""
@@ -40,6 +56,7 @@ class Scene:
     study: Rig
     painter: ImageServer
     upstream: ScriptedUpstream
+    plays: list[Play]
     small: str
     scripted: str
 
@@ -53,25 +70,28 @@ class Scene:
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     async with AsyncExitStack() as ends:
         painter = await ends.enter_async_context(ImageServer())
-        upstream = await ends.enter_async_context(ScriptedUpstream())
+        script = Script()
+        upstream = await ends.enter_async_context(ScriptedUpstream(script))
         programs = {
             "attic": SMALL + elsewhere("painter", painter.url, draws=True),
             "study": elsewhere("scripted", upstream.url, sees=True),
         }
         folder = tmp_path_factory.mktemp("answers")
-        house, rigs = await ends.enter_async_context(set_up(folder, programs))
+        house, rigs = await ends.enter_async_context(set_up(folder, programs, _switches()))
         small = await house.add("ai_task_data", rig="attic")
         scripted = await house.add("ai_task_data", rig="study")
         for entity in (small, scripted):
             await house.until_state(entity, "unavailable", "missing", not_=True)
-        yield Scene(house, rigs["attic"], rigs["study"], painter, upstream, small, scripted)
+        yield Scene(
+            house, rigs["attic"], rigs["study"], painter, upstream, script.plays, small, scripted
+        )
 
 
 async def test_data_comes_in_the_structure_that_was_asked_for(scene: Scene) -> None:
     structure = {
         "room": {"selector": {"select": {"options": ["kitchen", "attic"]}}, "required": True},
         "warm": {"selector": {"boolean": {}}, "required": True},
-        "level": {"selector": {"number": {"min": 0, "max": 10}}, "required": True},
+        "level": {"selector": {"number": {}}, "required": True},
     }
     said = await scene.ask(
         "generate_data", scene.small, instructions="The attic is warm.", structure=structure
@@ -80,7 +100,7 @@ async def test_data_comes_in_the_structure_that_was_asked_for(scene: Scene) -> N
     assert set(data) == {"room", "warm", "level"}
     assert data["room"] in ("kitchen", "attic")
     assert isinstance(data["warm"], bool)
-    assert 0 <= data["level"] <= 10
+    assert isinstance(data["level"], int | float)
 
 
 async def test_questions_are_answered_with_probabilities(scene: Scene) -> None:
@@ -128,7 +148,7 @@ async def test_attached_images_reach_a_model_that_sees(scene: Scene) -> None:
     for at, name in enumerate(names):
         Image.effect_noise((4000, 3000), 90 + at).save(scene.house.media / name, quality=95)
     Image.new("RGB", (64, 64), "red").save(scene.house.media / "small.png")
-    scene.upstream.add(says("A red square and noise."))
+    scene.plays += [says("A red square and noise.")]
     said = await scene.ask(
         "generate_data",
         scene.scripted,
@@ -142,7 +162,12 @@ async def test_attached_images_reach_a_model_that_sees(scene: Scene) -> None:
         ],
     )
     assert said["data"] == "A red square and noise."
-    shown = _images(scene.upstream.received[-1])
+    (asked,) = [
+        one
+        for one in scene.upstream.received
+        if not isinstance(one.body["messages"][-1]["content"], str)
+    ]
+    shown = _images(asked)
     assert len(shown) == 5
     assert max(max(image.size) for image in shown) <= 1568
     assert shown[-1].convert("RGB").getpixel((1, 1)) == (255, 0, 0)
@@ -166,29 +191,46 @@ async def test_images_are_not_offered_where_no_model_sees(scene: Scene) -> None:
 async def test_an_agent_asks_about_rigs_and_sets_what_they_favor(scene: Scene) -> None:
     house = scene.house
     favor, power = await house.entity("_favor"), await house.entity("rig/attic_activity")
-    await house.home.command(
-        "homeassistant/expose_entity",
-        assistants=["conversation"], entity_ids=[favor, power], should_expose=True,
-    )  # fmt: skip
+    await _expose(scene, [favor, power], expose=True)
     agent = await house.add("conversation", rig="study", llm_hass_api=["assist"])
     await house.until_state(agent, "unavailable", "missing", not_=True)
-    scene.upstream.add(
+    scene.plays += [
         calls(("hashcenter__GetStatus", {}), ("hashcenter__SetFavor", {"favor": "inference"})),
         says("The attic is idle, and answers first now."),
-    )
-    asked = len(scene.upstream.received)
-
+    ]
     response = await house.say("What do the rigs do? They shall answer first.", agent)
 
     assert response["speech"]["plain"]["speech"] == "The attic is idle, and answers first now."
     await house.until_state(favor, "inference")
-    first, second = scene.upstream.received[asked:]
+    first, second = [one for one in scene.upstream.received if one.body.get("tools")]
     offered = {tool["function"]["name"] for tool in first.body["tools"]}
     assert {"hashcenter__GetStatus", "hashcenter__SetFavor"} <= offered
-    results = [json.loads(one["content"]) for one in second.body["messages"] if one["role"] == "tool"]
+    results = [
+        json.loads(one["content"]) for one in second.body["messages"] if one["role"] == "tool"
+    ]
     assert len(results) == 2
     assert "Attic" in results[0]["data"]["devices"]
     assert results[1]["data"] == {"favor": "inference"}
+    assert [_priority(one) for one in (first, second)] == ["voice", "voice"]
+
+
+async def test_a_small_model_is_held_to_tools_that_exist(scene: Scene) -> None:
+    house = scene.house
+    agent = await house.add(
+        "conversation", rig="attic", llm_hass_api=["assist"], constrain_tools=True
+    )
+    await house.until_state(agent, "unavailable", "missing", not_=True)
+    first = await house.first_act("What do the rigs do?", agent)
+    if "tool_calls" in first:
+        (call,) = first["tool_calls"]
+        assert call["tool_name"].partition("__")[0] in (
+            "hashcenter",
+            "intent",
+            "homeassistant",
+            "llm",
+        )
+    else:
+        assert first["content"]
 
 
 async def test_queued_work_is_fetched_by_its_id_and_run_once_over_restarts(scene: Scene) -> None:
@@ -207,12 +249,9 @@ async def test_queued_work_is_fetched_by_its_id_and_run_once_over_restarts(scene
         return await until(f"task {task_id} is {statuses}", there, PATIENCE_S)
 
     def asked(task_id: str) -> int:
-        words = f"Task {task_id}"
-        return sum(
-            one.body["messages"][-1]["content"] == words for one in upstream.received
-        )
+        return sum(_words(one) == f"Task {task_id}" for one in upstream.received)
 
-    upstream.add(says("Done with the first."), Play((Silence(),)))
+    scene.plays += [says("Done with the first."), Play((Silence(),))]
     assert (await queue("first"))["status"] in ("waiting", "running", "done")
     assert (await result("first", "done"))["text"] == "Done with the first."
     await queue("second")
@@ -222,7 +261,7 @@ async def test_queued_work_is_fetched_by_its_id_and_run_once_over_restarts(scene
 
     await until("the second task is being worked on", begun, PATIENCE_S)
     await scene.study.kill()
-    upstream.add(says("Done with the second."))
+    scene.plays += [says("Done with the second.")]
     await scene.study.start()
 
     assert (await _once_more(result, "second"))["text"] == "Done with the second."
@@ -231,7 +270,14 @@ async def test_queued_work_is_fetched_by_its_id_and_run_once_over_restarts(scene
     await queue("second")
     assert (await result("second", "done"))["text"] == "Done with the second."
     assert (asked("first"), asked("second")) == (1, 2)
-    assert upstream.left_over == 0
+    assert [_priority(one) for one in upstream.received if _words(one) == "Task second"] == [
+        "batch"
+    ] * 2
+    assert scene.plays == []
+    tasks = [
+        one for one in upstream.received if one.body["messages"][-1]["content"] == "Task first"
+    ]
+    assert [_priority(one) for one in tasks] == ["batch"]
 
 
 async def _once_more(result: Any, task_id: str) -> Any:
@@ -263,6 +309,75 @@ async def test_queued_work_of_the_real_model_is_data_where_it_was_asked_for(scen
     assert found["status"] == "done", found
     assert found["rig"] == "Attic"
     assert isinstance(found["data"]["warm"], bool)
+
+
+async def test_more_than_a_model_can_read_is_a_repair_that_says_how_much_fits(
+    scene: Scene,
+) -> None:
+    home = scene.house.home
+    agent = await scene.house.add("conversation", rig="attic", llm_hass_api=["assist"])
+    await scene.house.until_state(agent, "unavailable", "missing", not_=True)
+    switches = [one for one in await home.states() if one.startswith("input_boolean.")]
+    assert len(switches) == _SWITCHES
+    await _expose(scene, switches, expose=True)
+
+    response = await scene.house.say("Hello.", agent)
+
+    assert response["response_type"] == "error"
+    assert (
+        "More is exposed than the model on Attic can read" in response["speech"]["plain"]["speech"]
+    )
+    listed = (await home.command("repairs/list_issues"))["issues"]
+    (issue,) = [one for one in listed if one["translation_key"] == "too_many_entities"]
+    numbers = issue["translation_placeholders"]
+    assert int(numbers["exposed"]) >= _SWITCHES
+    assert 0 < int(numbers["fits"]) < int(numbers["exposed"])
+    await _expose(scene, switches, expose=False)
+
+
+async def test_voice_goes_to_another_rig_and_nobody_is_said_at_once(scene: Scene) -> None:
+    house, upstream = scene.house, scene.upstream
+    agent = await house.add("conversation", llm_hass_api=[])
+    await house.until_state(agent, "unavailable", "missing", not_=True)
+    await scene.attic.kill()
+    scene.plays += [says("The study answers.")]
+    spoken = (await house.say("Who is there?", agent))["speech"]["plain"]["speech"]
+    assert spoken == "The study answers."
+    (asked,) = [one for one in upstream.received if _words(one).startswith("Who is there?")]
+    assert _priority(asked) == "voice"
+
+    await scene.study.kill()
+    await house.until_state(agent, "unavailable")
+    response = await house.say("Who is there?", agent)
+    assert response["response_type"] == "error"
+    assert response["speech"]["plain"]["speech"] == "No rig can answer right now."
+
+    await scene.study.start()
+    await house.until_state(agent, "unavailable", not_=True)
+    scene.plays += [says("Here again.")]
+    spoken = (await house.say("Who is there?", agent))["speech"]["plain"]["speech"]
+    assert spoken == "Here again."
+
+
+async def _expose(scene: Scene, entities: list[str], *, expose: bool) -> None:
+    await scene.house.home.command(
+        "homeassistant/expose_entity",
+        assistants=["conversation"], entity_ids=entities, should_expose=expose,
+    )  # fmt: skip
+
+
+def _switches() -> str:
+    lines = [f"  s{at}:\n    name: Reading lamp number {at}\n" for at in range(_SWITCHES)]
+    return "input_boolean:\n" + "".join(lines)
+
+
+def _priority(received: Received) -> str:
+    return received.headers.get("X-Hashcenter-Priority", "")
+
+
+def _words(received: Received) -> str:
+    content = received.body["messages"][-1]["content"]
+    return content if isinstance(content, str) else ""
 
 
 def _images(received: Received) -> list[Image.Image]:

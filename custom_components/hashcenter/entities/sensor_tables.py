@@ -105,6 +105,11 @@ def _of_inference(key: str) -> Callable[[RigState], Value]:
     return lambda state: getattr(state.inference, key) if state.inference else None
 
 
+def _cached_percent(state: RigState) -> Value:
+    share = state.inference.cached_share if state.inference else None
+    return None if share is None else 100 * share
+
+
 HOUSE: Final = (
     power("power_w"),
     power("hashing_w"),
@@ -139,6 +144,20 @@ RIG: Final = (
         calm=Calm(),
         value_fn=_of_inference("waiting"),
         exists_fn=answers,
+    ),
+    measured(
+        "cached_share",
+        UnitOfRatio.PERCENTAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        calm=Calm(deadband=5.0),
+        value_fn=_cached_percent,
+        exists_fn=answers,
+    ),
+    energy(
+        "energy_given_up_kwh",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=_of_inference("energy_given_up_kwh"),
+        exists_fn=lambda inventory: answers(inventory) and hashes(inventory),
     ),
     _hash_rate(exists_fn=lambda inventory: hashes(inventory) and not has_asics(inventory)),
     _hash_rate_of_asics(exists_fn=lambda inventory: hashes(inventory) and has_asics(inventory)),

@@ -22,6 +22,7 @@ from ..wire.messages import (
     Inventory,
     RigState,
     Status,
+    VoiceProgram,
 )
 from ..wire.values import Presence
 from ..wire.version import can_control
@@ -107,6 +108,11 @@ class Rig:
     def live(self) -> RigState | None:
         """What the rig says now, None while it is offline."""
         return self.state if self.online else None
+
+    @property
+    def speech(self) -> Mapping[str, VoiceProgram]:
+        """The programs that hear or speak on the rig, by name, as last said."""
+        return {one.name: one for one in (self.state.voice if self.state else ())}
 
     @property
     def inventory_current(self) -> bool:
