@@ -5,17 +5,21 @@ Nothing is fetched (`offline`), no pages are served, no browser may call it.
 """
 
 import json
+import os
 import signal
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # By name, because linters run where the extra is not installed.
 xllamacpp: Any = import_module("xllamacpp")
 
 #: llama.cpp's level that prints warnings and errors.
 _VERBOSITY = 2
+#: How long its log may take to say why a model cannot be loaded.
+_LOG_S = 0.2
 
 
 def params(settings: dict[str, Any]) -> Any:
@@ -54,15 +58,23 @@ def params(settings: dict[str, Any]) -> Any:
     return made
 
 
+def end(sentence: str) -> NoReturn:
+    """End with this as the last word: llama.cpp's log has a thread that may still be speaking."""
+    time.sleep(_LOG_S)
+    said, nowhere = os.dup(sys.stderr.fileno()), os.open(os.devnull, os.O_WRONLY)
+    for number in (sys.stdout.fileno(), sys.stderr.fileno()):
+        os.dup2(nowhere, number)
+    os.write(said, f"{sentence}\n".encode())
+    sys.exit(1)
+
+
 def main() -> None:
     """Serve until killed; a model that cannot be loaded ends this with a sentence."""
     settings = json.loads(sys.argv[1])
     try:
         server = xllamacpp.Server(params(settings))
     except RuntimeError:
-        raise SystemExit(
-            f"llama.cpp cannot serve {settings['model']}; its own words in the log say why"
-        ) from None
+        end(f"llama.cpp cannot serve {settings['model']}; its own words in the log say why")
     # The server lives in threads of its own as long as it is referred to.
     while server:
         signal.pause()
