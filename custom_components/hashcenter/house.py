@@ -5,6 +5,7 @@ sums up (summary.py), renews leases (heating.py), keeps the device registry true
 raises or withdraws repairs (issues.py).
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.event import async_track_time_interval
@@ -46,6 +47,11 @@ _LOGGER = logging.getLogger(__name__)
 
 _FORGET_INTERVAL = timedelta(hours=1)
 
+#: A sum over all rigs at each rig's heartbeat would cost their number squared: so many are summed
+#: up at once, more of them together, this long after the first heartbeat.
+_SHOWN_AT_ONCE = 8
+_SHOW_S = 1.0
+
 
 class House(DataUpdateCoordinator[Summary]):
     """Everything behind the house entry; `rigs` holds the accepted rigs by id."""
@@ -69,6 +75,9 @@ class House(DataUpdateCoordinator[Summary]):
         self._repairs: dict[str, frozenset[str]] = {}
         self.controller = ""
         self.requester: Requester
+        self._disputes: Mapping[HeaterKey, str] | None = None
+        self._decision_listeners: list[CALLBACK_TYPE] = []
+        self._showing: asyncio.TimerHandle | None = None
         #: What is wrong, and since when: text by the problem's key.
         self.problems: dict[tuple[str, ...], tuple[str, datetime]] = {}
 
@@ -97,6 +106,7 @@ class House(DataUpdateCoordinator[Summary]):
         issues.async_review_link(self.hass, mqtt5=speaks_mqtt5(self.hass))
         for rig in self.rigs.values():
             self.heating.deciding.measured.note_facts(rig.data)
+        entry.async_on_unload(self._stop_showing)
         entry.async_on_unload(self.heating.deciding.async_start())
         self.heating.async_decide()
         entry.async_on_unload(await async_subscribe(self.hass, self._message, self._link))
@@ -116,8 +126,18 @@ class House(DataUpdateCoordinator[Summary]):
         self._repairs[rig.rig_id] = issues.async_review_faults(
             self.hass, self.config_entry, rig, self._repairs.get(rig.rig_id, frozenset())
         )
-        if not self.heating.async_hear(rig):
+        if self.heating.async_hear(rig):
+            return
+        if len(self.rigs) <= _SHOWN_AT_ONCE:
             self._show()
+        elif self._showing is None:
+            self._showing = self.hass.loop.call_later(_SHOW_S, self._show)
+
+    @callback
+    def async_add_decision_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call `listener` when something was decided; `async_add_listener` also for each sum."""
+        self._decision_listeners.append(listener)
+        return lambda: self._decision_listeners.remove(listener)
 
     @callback
     def async_refused(self, rig: RigCoordinator, code: str) -> None:
@@ -128,6 +148,8 @@ class House(DataUpdateCoordinator[Summary]):
     @callback
     def async_decided(self) -> None:
         """Show what was decided, and ask for what only a person can do about it."""
+        for listener in list(self._decision_listeners):
+            listener()
         unfit = self.heating.unfit()
         if unfit is not None and unfit != self._unfit:
             self._unfit = unfit
@@ -144,11 +166,14 @@ class House(DataUpdateCoordinator[Summary]):
     @property
     def disputes(self) -> Mapping[HeaterKey, str]:
         """Heaters that two live rigs drive at once, each with a sentence."""
-        return disputes({one.name: one.data for one in self.rigs.values()})
+        if self._disputes is None:
+            self._disputes = disputes({one.name: one.data for one in self.rigs.values()})
+        return self._disputes
 
     @callback
     def async_structure_changed(self, rig: RigCoordinator) -> None:
         """Follow a rig's inventory: its version, its devices, what stands against control."""
+        self._disputes = None
         others = {one.rig_id: one.data for one in self.rigs.values() if one is not rig}
         moved = self.devices.note(rig.data, others, time.time())
         self.heating.deciding.measured.note_facts(rig.data)
@@ -169,9 +194,17 @@ class House(DataUpdateCoordinator[Summary]):
             return
         async_silence(self.rigs.values())
 
+    @callback
     def _show(self) -> None:
+        self._stop_showing()
         self._summarize()
         self.async_update_listeners()
+
+    @callback
+    def _stop_showing(self) -> None:
+        if self._showing is not None:
+            self._showing.cancel()
+            self._showing = None
 
     def _summarize(self) -> None:
         named = {rig.rig_id: (rig.name, rig.data) for rig in self.rigs.values()}

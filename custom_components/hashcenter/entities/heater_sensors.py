@@ -56,7 +56,7 @@ class DecidedSensor(CalmSensor[RigCoordinator], HeaterEntity):
         await super().async_added_to_hass()
         # A decision may come between two heartbeats of the rig, or just after one.
         house = self.coordinator.house
-        self.async_on_remove(house.async_add_listener(self._handle_coordinator_update))
+        self.async_on_remove(house.async_add_decision_listener(self._handle_coordinator_update))
 
     @property
     def decided(self) -> HouseWanted | None:
