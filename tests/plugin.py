@@ -16,6 +16,7 @@ _SHARED_FIXTURES: Final = Path(__file__).resolve().parents[2] / "shared/fixtures
 _IN_CI: Final = os.environ.get("CI", "").lower() == "true"
 #: Marker -> the variable that says this machine has what its tests need.
 _ON_REQUEST: Final = {
+    "fleet": "HASHCENTER_TEST_FLEET",
     "gpu": "HASHCENTER_TEST_GPU",
     "llama_cpp_python": "HASHCENTER_TEST_LLAMA_CPP_PYTHON",
 }

@@ -160,9 +160,11 @@ def _if(now: ResultT | None, holds: Callable[[ResultT], bool]) -> ResultT | None
 
 
 @asynccontextmanager
-async def house(port: int, rig: str, controller: str = "house") -> AsyncIterator[House]:
-    """Open a house on the broker at `port`."""
-    async with aiomqtt.Client(HOST, port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+async def house(
+    port: int, rig: str, controller: str = "house", **account: Any
+) -> AsyncIterator[House]:
+    """Open a house on the broker at `port`; `account`: its username and password there."""
+    async with aiomqtt.Client(HOST, port, protocol=aiomqtt.ProtocolVersion.V5, **account) as client:
         opened = House(client, rig, controller=controller)
         listening = asyncio.create_task(opened.listen())
         for topic in topics.HOUSE_FILTERS:

@@ -40,6 +40,10 @@ class TcpProxy:
             task.cancel()
         await asyncio.gather(*self._live, return_exceptions=True)
 
+    def to(self, port: int) -> None:
+        """Take new connections to another server; those there are stay as they are."""
+        self._target_port = port
+
     def stall(self) -> None:
         """Hold every byte back, of connections new and old, until `flow`."""
         self._flowing.clear()

@@ -34,12 +34,16 @@ _QUIET_LOOKS: Final = 10
 
 @dataclass(frozen=True)
 class Load:
-    """What Home Assistant took over a while: a core's percent, resident MB, lag in ms."""
+    """What Home Assistant took over a while: a core's percent, resident MB, lag in ms.
+
+    `own_p99_ms`: the part of the lag that its loop computed itself (see loop_probe).
+    """
 
     cpu_percent: float
     rss_mb: float
     p50_ms: float
     p99_ms: float
+    own_p99_ms: float
     worst_ms: float
     entities: int
     messages: int
@@ -151,6 +155,7 @@ class Home:
             rss_mb=resident_mb(pid),
             p50_ms=now["p50_ms"],
             p99_ms=now["p99_ms"],
+            own_p99_ms=now["own_p99_ms"],
             worst_ms=now["worst_ms"],
             entities=now["entities"],
             messages=sum(count for _, _, count in now["heard"].values()),

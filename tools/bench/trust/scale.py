@@ -128,6 +128,7 @@ async def house(folder: Path, seconds: float, profile: Path | None, say: Say) ->
     return {
         "ha_loop_lag_ms_p99_house": load.p99_ms,
         "ha_loop_lag_ms_worst_house": load.worst_ms,
+        "ha_loop_own_lag_ms_p99_house": load.own_p99_ms,
         "messages_lost_house": lost(heard, said),
         "messages_house": sum(said.values()),
         "ha_cpu_percent_house": load.cpu_percent,
@@ -162,6 +163,7 @@ async def curve(
                 heard = await home.heard(talk)
             figures |= {
                 f"ha_loop_lag_ms_p99_{rigs}_rigs": load.p99_ms,
+                f"ha_loop_own_lag_ms_p99_{rigs}_rigs": load.own_p99_ms,
                 f"ha_cpu_percent_{rigs}_rigs": load.cpu_percent,
                 f"ha_rss_mb_{rigs}_rigs": load.rss_mb,
                 f"ha_entities_{rigs}_rigs": load.entities,
@@ -223,6 +225,6 @@ async def _profile(home: HomeAssistant, file: Path, say: Say) -> None:
 def _told(load: Load) -> str:
     return (
         f"{load.entities} entities, lag p50 {load.p50_ms:.1f} p99 {load.p99_ms:.1f} worst "
-        f"{load.worst_ms:.0f} ms, CPU {load.cpu_percent:.0f} %, {load.rss_mb:.0f} MB, "
+        f"{load.worst_ms:.0f} ms, own p99 {load.own_p99_ms:.1f} ms, CPU {load.cpu_percent:.0f} %, {load.rss_mb:.0f} MB, "
         f"{load.messages} messages"
     )
