@@ -23,6 +23,7 @@ from tools.setup.programs import require_programs
 
 _EVERYWHERE: Final = ("tests/bridge", "tests/wire", "tests/control", "tests/conformance")
 _NOTHING_COLLECTED: Final = 5
+_FLEET: Final = "HASHCENTER_TEST_FLEET"
 _LLAMA_CPP_PYTHON: Final = "HASHCENTER_TEST_LLAMA_CPP_PYTHON"
 
 
@@ -126,6 +127,8 @@ def main(arguments: Sequence[str]) -> int:
     ok = True
     try:
         require_programs(["gcc", "mosquitto"])
+        if os.environ.get(_FLEET) == "1":
+            require_programs(["erl", "nginx"])
         for suite in suites():
             if targets := suite.targets(paths):
                 result = run_suite(suite, targets, options, partly=bool(arguments))

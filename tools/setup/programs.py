@@ -17,9 +17,11 @@ from tools.setup.errors import SetupError
 #: The program to look for -> the Debian packages that bring it.
 _PACKAGES: Final = {
     "chromium": "chromium",
+    "erl": "ejabberd",
     "gcc": "gcc libc6-dev",
     "g++": "g++",
     "mosquitto": "mosquitto",
+    "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
     "python3-venv": "python3-venv",

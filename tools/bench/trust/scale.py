@@ -225,6 +225,6 @@ async def _profile(home: HomeAssistant, file: Path, say: Say) -> None:
 def _told(load: Load) -> str:
     return (
         f"{load.entities} entities, lag p50 {load.p50_ms:.1f} p99 {load.p99_ms:.1f} worst "
-        f"{load.worst_ms:.0f} ms, own p99 {load.own_p99_ms:.1f} ms, CPU {load.cpu_percent:.0f} %, {load.rss_mb:.0f} MB, "
-        f"{load.messages} messages"
+        f"{load.worst_ms:.0f} ms, own p99 {load.own_p99_ms:.1f} ms, "
+        f"CPU {load.cpu_percent:.0f} %, {load.rss_mb:.0f} MB, {load.messages} messages"
     )
