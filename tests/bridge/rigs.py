@@ -17,10 +17,10 @@ from hashcenter_bridge.fleet.fleet import Fleet
 from hashcenter_bridge.loop import Loop
 from hashcenter_bridge.metering import Metering
 from hashcenter_bridge.miners import MinerReading
-from hashcenter_bridge.plugin import PluginContext
+from hashcenter_bridge.plugin import PluginContext, ProgramConfig
 from hashcenter_bridge.programs import MinerProgram, RunnerProgram
 from hashcenter_bridge.rig import Rig
-from hashcenter_bridge.runners import Upstream
+from hashcenter_bridge.runners import Sharing, Upstream
 from hashcenter_bridge.store import Store
 from hashcenter_bridge.tasks import TaskQueue
 from hashcenter_bridge.tickets import Tickets
@@ -62,6 +62,7 @@ class Devices:
         self.limits: list[tuple[str, float]] = []
         self.refusal: DeviceFault | None = None
         self.restarted: list[str] = []
+        self.closely: list[str] = []
         self.looks = 0
         self.fault: DeviceFault | None = None
 
@@ -94,6 +95,9 @@ class Devices:
                 limit_w = sample.readings.power_limit_w
                 self.change(uid, power_w=limit_w if uid in hashing else 20.0)
 
+    def look_closely(self, uid: str) -> None:
+        self.closely.append(uid)
+
     async def restart(self, uid: str) -> None:
         self.restarted.append(uid)
         if self.refusal:
@@ -117,6 +121,7 @@ class Hasher:
 
     def __init__(self, name: str = "miner", gpus: tuple[str, ...] = ("GPU-0",)) -> None:
         self.name = name
+        self.config = ProgramConfig(plugin="test", name=name)
         self.gpus = gpus
         self.reading: MinerReading | None = MinerReading(
             paused=False, hash_rate_hs=2e6, shares_accepted=0, shares_rejected=0,
@@ -151,13 +156,14 @@ class Answerer:
     """A runner that somebody else started and that is ready."""
 
     plugin = "test"
-    exclusive = False
+    sharing: Sharing = "together"
     child: ChildSpec | None = None
 
     def __init__(
         self, name: str = "runner", gpus: tuple[str, ...] = ("GPU-0",), slots: int = 1
     ) -> None:
         self.name = name
+        self.config = ProgramConfig(plugin="test", name=name)
         self.gpus = gpus
         self.slots = slots
         self.models: tuple[Model, ...] = (Model(id="llama"),)

@@ -94,7 +94,7 @@ async def test_a_model_that_fills_the_card_is_loaded_for_a_question_and_says_how
 ) -> None:
     bench = Bench(tmp_path)
     bench.miners, bench.runners = [Hasher()], [Answerer()]
-    bench.runners[0].exclusive = True
+    bench.runners[0].sharing = "exclusive"
     await bench.start()
     miner, model = bench.adopt_child(ChildState.READY), bench.adopt_runner()
     bench.rig.runners[0]._load_s = 12.0

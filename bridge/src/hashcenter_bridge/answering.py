@@ -20,7 +20,7 @@ def can_answer(rig: Rig) -> tuple[bool, str]:
         return False, "no runner is configured"
     shown = _talking(rig)[0]
     wanted = rig.wanted.runners.get(shown.runner.name) if rig.wanted else None
-    if shown.runner.exclusive and wanted and wanted.running is Running.STOPPED:
+    if _gives_way(rig, shown) and wanted and wanted.running is Running.STOPPED:
         return False, wanted.reason
     loading = shown.running in (Running.STARTING, Running.STOPPED, Running.STOPPING)
     return False, "the model is being loaded" if loading else shown.why
@@ -37,7 +37,7 @@ def inference(rig: Rig) -> InferenceState | None:
     shown = active[0] if active else _talking(rig)[0]
     available, why = can_answer(rig)
     # While it loads, the prediction says that waiting for it is worth while.
-    load_s = 0.0 if available or rig.state.stopped else _load_s(shown)
+    load_s = 0.0 if available or rig.state.stopped else _load_s(rig, shown)
     figures, totals = rig.answers, rig.answers.totals
     where = stays(rig)
     stages = None
@@ -85,11 +85,16 @@ def stays(rig: Rig) -> Locality:
     return min(found, key=lambda one: order.index(one.local))
 
 
-def _load_s(program: RunnerProgram) -> float | None:
+def _load_s(rig: Rig, program: RunnerProgram) -> float | None:
     """Return how long it takes until a model answers that does not now; None if never."""
-    if program.runner.exclusive and program.running in (Running.STOPPED, Running.STOPPING):
+    if _gives_way(rig, program) and program.running in (Running.STOPPED, Running.STOPPING):
         return program.load_s
     return program.load_remaining_s()
+
+
+def _gives_way(rig: Rig, program: RunnerProgram) -> bool:
+    """Return whether it is unloaded for a miner that has no room beside it."""
+    return any(runner == program.runner.name for runner, _ in rig.state.apart)
 
 
 def _active(rig: Rig) -> list[RunnerProgram]:

@@ -10,7 +10,7 @@ from .devices import Driver
 from .devices.asic import AsicConfig, AsicPlugin
 from .errors import ConfigError, PluginUnavailable
 from .miners import Miner
-from .plugin import PluginConfig, PluginContext, ProgramConfig
+from .plugin import MinerConfig, PluginConfig, PluginContext, ProgramConfig
 from .registry import Family, load
 from .runners import Runner
 from .wire.messages import Device
@@ -94,10 +94,31 @@ def _programs(
         plugin, settings = _checked(family, index, block, source)
         assert isinstance(settings, ProgramConfig)
         where = (_BLOCKS[family], index)
-        if settings.name in {other.name for _, other, _ in made}:
-            raise source.error((*where, "name"), f"two blocks are named {settings.name!r}")
-        made.append((plugin, settings, _gpus(settings, (*where, "gpus"), source, devices)))
+        gpus = _gpus(settings, (*where, "gpus"), source, devices)
+        for each, uids in _each(settings, gpus, devices, (*where, "per_gpu"), source):
+            if each.name in {other.name for _, other, _ in made}:
+                raise source.error((*where, "name"), f"two blocks are named {each.name!r}")
+            made.append((plugin, each, uids))
     return made
+
+
+def _each(
+    settings: ProgramConfig,
+    gpus: tuple[str, ...],
+    devices: Sequence[Device],
+    where: tuple[int | str, ...],
+    source: Source,
+) -> list[tuple[ProgramConfig, tuple[str, ...]]]:
+    """Return a block's programs: one, or with `per_gpu` one for each GPU."""
+    if not isinstance(settings, MinerConfig) or not settings.per_gpu:
+        return [(settings, gpus)]
+    if getattr(settings, "url", None) is not None:
+        raise source.error(where, "several programs cannot share one url: leave url out")
+    ordinals = {device.uid: device.ordinal for device in devices}
+    return [
+        (settings.model_copy(update={"name": f"{settings.name}-{ordinals[uid]}"}), (uid,))
+        for uid in gpus
+    ]
 
 
 def _gpus(

@@ -108,6 +108,11 @@ class Child:
         if running and self._life is None:
             self._life = asyncio.create_task(self._live(), name=f"child {self.spec.name}")
 
+    @property
+    def ready_since(self) -> float | None:
+        """When it became ready, by `clock`; None while it is not."""
+        return self._ready_since if self.state is ChildState.READY else None
+
     def end(self) -> None:
         """Stop the program for good, with less patience. Returns at once."""
         self._last.set()

@@ -31,6 +31,8 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
             wrong |= {(code, uid): text for code, text in _ineffective(name, track, now).items()}
         if uid in rig.state.cooling:
             wrong[("too_hot", uid)] = f"{name} is too hot; it does not hash"
+    for uid, text in rig.memory.left_behind().items():
+        wrong[("memory_not_freed", uid)] = named(rig.metering.watched[uid].device.name, text)
     for code, text in _programs(rig):
         said = wrong.get((code, None))
         wrong[(code, None)] = f"{said}; {text}" if said else text
@@ -72,7 +74,7 @@ def _programs(rig: Rig) -> list[tuple[str, str]]:
     ]
     for miner in rig.miners:
         if miner.running is Running.FAILED:
-            wrong.append(("miner_failed", miner.seen().why))
+            wrong.append(("miner_failed", miner.why_not))
         elif miner.pool_connected is False:
             wrong.append(("pool_lost", f"{miner.miner.name} has lost its pool"))
     return wrong

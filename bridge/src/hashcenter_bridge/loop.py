@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import diagnosis, people, picture
+from . import diagnosis, people, picture, sharing
 from .arbiter import decide, leases
 from .arbiter.effect import tolerance_w
 from .arbiter.types import Running, Wanted
@@ -139,6 +139,7 @@ class Loop:
     def step(self) -> None:
         """Look, decide, act, report: once."""
         rig, now = self.rig, self.rig.clock()
+        sharing.look(rig, now)
         seen = rig.seen(now)
         rig.state, wanted = decide.decide(rig.state, seen, rig.rules, now)
         rig.wanted = wanted

@@ -38,7 +38,8 @@ class Watched:
     read_at: float
     readings: Readings = field(default_factory=Readings)
     fault: DeviceFault | None = None
-    foreign: bool = False
+    foreign: str | None = None
+    users: Mapping[int, float | None] | None = None
 
 
 class Metering:
@@ -85,8 +86,13 @@ class Metering:
             for driver in self.drivers:
                 tasks.create_task(self._watch(driver))
 
-    def look_soon(self, uid: str) -> None:
-        """Look at this device's driver again at once: something was set."""
+    def look_soon(self, uid: str, *, closely: bool = False) -> None:
+        """Look at this device's driver again at once: something was set.
+
+        `closely`: a program began or ended on it.
+        """
+        if closely:
+            self.watched[uid].driver.look_closely(uid)
         self._soon[id(self.watched[uid].driver)].set()
 
     async def _watch(self, driver: Driver) -> None:
@@ -132,7 +138,8 @@ class Metering:
             watched.readings = sample.readings.model_copy(update={"energy_kwh": kwh})
             watched.read_at = now
             watched.fault = None
-            watched.foreign = bool(sample.foreign)
+            watched.foreign = sample.foreign_why
+            watched.users = sample.memory_mib
         self._count_rig(now, watched.meter.kwh - before_kwh)
 
     def _count_rig(self, now: float, delta_kwh: float) -> None:
@@ -176,6 +183,12 @@ class Metering:
             await driver.close()
 
 
+def _free_mib(readings: Readings) -> float | None:
+    if readings.memory_total_mib is None or readings.memory_used_mib is None:
+        return None
+    return readings.memory_total_mib - readings.memory_used_mib
+
+
 def _seen(watched: Watched, now: float) -> DeviceSeen:
     readings, can = watched.readings, watched.device.capabilities
     limit = can.power_limit
@@ -194,7 +207,10 @@ def _seen(watched: Watched, now: float) -> DeviceSeen:
         temp_c=readings.temp_c,
         age_s=now - watched.read_at,
         settle_s=can.settle_s,
-        foreign=watched.foreign,
+        foreign=watched.foreign is not None,
+        foreign_why=watched.foreign or "",
+        memory_mib=readings.memory_total_mib,
+        free_mib=_free_mib(readings),
         fault=watched.fault.text if watched.fault else None,
     )
     if seen.adjustable and seen.limit_w is None and watched.fault is None:

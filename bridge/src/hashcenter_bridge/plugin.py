@@ -25,11 +25,19 @@ class ProgramConfig(PluginConfig):
     """What runners and miners share: a name, and the GPUs they run on.
 
     `gpus` is "all", or a list of ordinals or UUIDs as `hashcenter devices` prints them; an empty
-    list means that the program runs on the CPU.
+    list means that the program runs on the CPU. `memory_mib` is what it takes of each GPU's memory;
+    unset: as it was seen to.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     gpus: Literal["all"] | tuple[int | str, ...] = "all"
+    memory_mib: float | None = Field(default=None, ge=0)
+
+
+class MinerConfig(ProgramConfig):
+    """What miners share. `per_gpu`: one process for each GPU, so that each can be left alone."""
+
+    per_gpu: bool = False
 
 
 @dataclass(frozen=True)

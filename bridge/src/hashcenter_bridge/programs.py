@@ -17,7 +17,7 @@ from .guest import Guest
 from .locality import Locality
 from .miners import Miner, MinerReading
 from .prefix import PromptKeeper
-from .runners import KeepsPrompts, LoadsModels, Runner
+from .runners import EstimatesMemory, KeepsPrompts, LoadsModels, Runner
 
 _LOGGER = logging.getLogger(__name__)
 _READ_S = 5.0
@@ -142,8 +142,13 @@ class MinerProgram:
             return None if self._clock() - self._no_pool_since < _CONNECTS_WITHIN_S else False
         return self.reading.pool_connected if self.reading else None
 
+    @property
+    def why_not(self) -> str:
+        """What is wrong with it, in a sentence."""
+        return self.child.why if self.child and self.child.why else self.why
+
     def seen(self) -> MinerSeen:
-        """Return what the arbiter is shown."""
+        """Return what the arbiter is shown; what it takes of memory is not known here."""
         reading = self.reading
         return MinerSeen(
             name=self.miner.name,
@@ -152,7 +157,7 @@ class MinerProgram:
             running=self.running,
             pool_connected=self.pool_connected,
             hash_rate_hs=reading.hash_rate_hs if reading else None,
-            why=self.child.why if self.child and self.child.why else self.why,
+            why=self.why_not,
             pauses=self.miner.can_pause,
             leaving=self.child is not None and self.child.state is ChildState.STOPPING,
         )
@@ -179,6 +184,7 @@ class RunnerProgram:
         self._ready: bool | None = None
         self._why = ""
         self._prepared = False
+        self._guess_mib = runner.estimated_mib() if isinstance(runner, EstimatesMemory) else None
         self._locality = Locality(None, f"{runner.name} was not tried yet")
         self._trial: asyncio.Task[None] | None = None
         self.keeper = (
@@ -285,7 +291,9 @@ class RunnerProgram:
         return self.child.why if self.child else self._why
 
     def seen(self) -> RunnerSeen:
-        """Return what the arbiter is shown."""
+        """Return what the arbiter is shown; `needs` is what its model's file says."""
+        by_memory = self.runner.sharing == "auto" and self.child is not None
+        guess_mib = self._guess_mib if by_memory else None
         return RunnerSeen(
             name=self.runner.name,
             devices=(_ELSEWHERE,) if self.runner.upstream.elsewhere else self.runner.gpus,
@@ -293,7 +301,9 @@ class RunnerProgram:
             slots=self.runner.slots,
             models=tuple(model.id for model in self.runner.models),
             why=self.why,
-            exclusive=self.runner.exclusive,
+            exclusive=self.runner.sharing == "exclusive",
+            by_memory=by_memory,
+            needs={} if guess_mib is None else dict.fromkeys(self.runner.gpus, guess_mib),
             draws=self.runner.upstream.draws,
             load_s=self.load_s,
             resumes=self.runner.upstream.is_llama_server,

@@ -1,19 +1,22 @@
 """All that a rig consists of while it runs: holds the parts, has no behavior of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from .answers import Answers
-from .arbiter.types import Rules, Seen, State, TicketSeen, Wanted
+from .arbiter.types import DeviceSeen, Rules, RunnerSeen, Running, Seen, State, TicketSeen, Wanted
 from .config import Config
 from .faults import Faults
 from .fleet.fleet import Fleet
 from .given_up import GivenUp
 from .metering import Metering
+from .miners import Miner
 from .programs import MinerProgram, RunnerProgram
+from .runners import Runner
 from .store import Store
 from .tasks import TaskQueue
 from .tickets import Tickets
+from .video_memory import VideoMemory, is_somebodys
 from .voice import Voice
 from .warmth import Warmth
 from .wire.messages import Health
@@ -46,11 +49,19 @@ class Rig:
     wanted: Wanted | None = None
     control_refused: str | None = None
     given_up: GivenUp = field(init=False)
+    memory: VideoMemory = field(init=False)
+    #: The process of each program, as it was at the last look.
+    occupied: dict[str, int | None] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
         self.given_up = GivenUp(self.store.kept.totals)
+        self.memory = VideoMemory(self.store.kept.memory)
+        self.memory.forget_others(
+            [(one.miner.name, one.miner.config) for one in self.miners]
+            + [(one.runner.name, one.runner.config) for one in self.runners]
+        )
 
     def seen(self, now: float) -> Seen:
         """Return everything the arbiter is shown."""
@@ -64,12 +75,9 @@ class Rig:
         }
         return Seen(
             # A program that the owner named is no stranger, though the bridge did not start it.
-            devices=tuple(
-                replace(device, foreign=False) if device.uid in guests else device
-                for device in self.metering.seen(now)
-            ),
-            miners=tuple(program.seen() for program in self.miners),
-            runners=tuple(program.seen() for program in self.runners),
+            devices=tuple(self._device(device, guests) for device in self.metering.seen(now)),
+            miners=tuple(replace(one.seen(), needs=self._needs(one.miner)) for one in self.miners),
+            runners=tuple(self._runner(one) for one in self.runners),
             tickets=tuple(
                 TicketSeen(
                     ticket.id,
@@ -87,3 +95,27 @@ class Rig:
             ),
             warm=self.warmth.active,
         )
+
+    def _runner(self, one: RunnerProgram) -> RunnerSeen:
+        """Complete what a runner says with what it was seen to take."""
+        seen = one.seen()
+        return replace(seen, needs={**seen.needs, **self._needs(one.runner)})
+
+    def _needs(self, program: Miner | Runner) -> Mapping[str, float]:
+        return self.memory.needs(program.name, program.config, program.gpus)
+
+    def _device(self, device: DeviceSeen, guests: AbstractSet[str]) -> DeviceSeen:
+        """Complete what metering saw with what is known of programs."""
+        watched = self.metering.watched[device.uid]
+        device = replace(device, strangers_mib=self.memory.strangers_mib(device.uid, watched))
+        if device.uid in guests:
+            # A program that the owner named is no stranger, though the bridge did not start it.
+            return replace(device, foreign=False)
+        ours_here = any(
+            device.uid in gpus and running is not Running.STOPPED
+            for gpus, running in (
+                *((one.miner.gpus, one.running) for one in self.miners),
+                *((one.runner.gpus, one.running) for one in self.runners),
+            )
+        )
+        return replace(device, foreign=device.foreign or is_somebodys(watched, ours_here=ours_here))

@@ -39,7 +39,10 @@ class Totals:
 
 @dataclass
 class Kept:
-    """Everything kept. `energy` maps a meter's name to its kWh and its last hardware counter."""
+    """Everything kept. `energy` maps a meter's name to its kWh and its last hardware counter.
+
+    `memory` is what each program was seen to take of each GPU, in MiB.
+    """
 
     controller: str | None = None
     stopped: bool = False
@@ -47,6 +50,7 @@ class Kept:
     energy: dict[str, dict[str, float]] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     asics: dict[str, memory.Kept] = field(default_factory=dict)
+    memory: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 class Store:
@@ -162,7 +166,7 @@ def _kept(raw: dict[str, Any]) -> Kept:
     """Return what is understood of a file that another version, or nobody, may have written."""
     controller = raw.get("controller")
     totals = _numbers(raw.get("totals"))
-    meters, asics = raw.get("energy"), raw.get("asics")
+    meters, asics, held = raw.get("energy"), raw.get("asics"), raw.get("memory")
     return Kept(
         controller=controller
         if isinstance(controller, str) and 0 < len(controller) <= 120
@@ -174,6 +178,9 @@ def _kept(raw: dict[str, Any]) -> Kept:
         else {},
         asics={uid: memory.understood(one) for uid, one in asics.items()}
         if isinstance(asics, dict)
+        else {},
+        memory={name: _numbers(one) for name, one in held.items()}
+        if isinstance(held, dict)
         else {},
         totals=Totals(**{one.name: int(totals.get(one.name, 0)) for one in fields(Totals)}),
     )

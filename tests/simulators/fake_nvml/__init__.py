@@ -4,6 +4,7 @@
 which any program that loads NVML sees those GPUs. All such programs share one state (`state.bin`):
 a limit that one sets, another reads. Watts follow the CPU time of the processes whose environment
 has this folder and a `CUDA_VISIBLE_DEVICES` that names the GPU, and temperature follows the watts.
+Such a process holds `FAKE_NVML_MEMORY_MIB` of its environment on each of its GPUs.
 A scenario may change while programs run: by `set()`, or with a text editor. A process with
 `FAKE_NVML_UNPRIVILEGED` in its environment may not set limits, as an ordinary user's.
 
@@ -54,7 +55,9 @@ class Gpu:
     load). `missing` and `failing` name groups of readings, separated by spaces: power energy
     temperature fan limit utilization memory clocks reasons pcie processes events average_power
     memory_temperature. `limit_effect` is followed, dropped (success, nothing changes) or shown_only
-    (reads back, but the watts do not follow). `error_code` is answered by every call on the card.
+    (reads back, but the watts do not follow). `processes` is listed, denied (no permission) or
+    without_memory. With `mig` the card is divided, and nothing is told of its whole's memory and
+    processes. `error_code` is answered by every call on the card.
     A change of `xid` or `xid_count` queues one XID event; of `energy_resets`, zeroes the counter;
     of `limit_w`, sets the limit as somebody else would. A lost card comes back as after a reset.
     """
@@ -93,6 +96,8 @@ class Gpu:
     error_code: int = 0
     limit_permission: bool = True
     limit_effect: str = "followed"
+    processes: str = "listed"
+    mig: bool = False
     hang_s: float = 0
     xid: int = 0
     xid_count: int = 0

@@ -16,7 +16,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from . import exclusive, leases, people
+from . import exclusive, leases, memory, people
 from .allocate import Groups, Share, floor_w, shares
 from .targets import devices_wanted, heater_wanted
 from .types import DeviceSeen, MinerSeen, ProgramWanted, Rules, Running, Seen, State, Wanted
@@ -26,13 +26,17 @@ SILENT_S = 30.0
 #: One failed look is no reason to stop a miner; what it may draw is still limited.
 FAULTY_S = 10.0
 _COOLED_K = 8.0
+#: A game that loads its next level has not gone.
+_CALM_S = 60.0
 
 
 def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, Wanted]:
     """Return the new state and what every device, program and question should be."""
-    state = _settle_state(state, seen, rules, now)
+    state = memory.settle(_settle_state(state, seen, rules, now), seen, now)
     barred = {device.uid: _why_not(device, state, rules, now) for device in seen.devices}
-    able: Groups = [miner.devices for miner in seen.miners if _can_hash(miner, barred)]
+    no_room = memory.no_room(state, seen)
+    able_miners = [one for one in seen.miners if _can_hash(one, barred) and one.name not in no_room]
+    able: Groups = [miner.devices for miner in able_miners]
     aim = leases.aim(
         state.lease,
         rules,
@@ -46,7 +50,7 @@ def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, W
 
     plan = shares(aim.power_w or 0.0, seen.devices, able, rules)
     miners = {
-        miner.name: _miner(miner, plan, barred, yielding, aim, state, rules)
+        miner.name: _miner(miner, plan, barred, no_room, yielding, aim, state, rules)
         for miner in seen.miners
     }
     state, held = exclusive.shared(state, seen, miners, set(yielding), aim.favor, now)
@@ -57,8 +61,11 @@ def decide(state: State, seen: Seen, rules: Rules, now: float) -> tuple[State, W
     questions = people.tickets(state, seen, rules, yielding, held.away, now)
     state = replace(state, interrupted=_interrupted(state, seen, miners, aim))
     state, devices = devices_wanted(state, seen, plan, miners, yielding, aim, rules, now)
-    able = [devices for devices in able if held.taken.isdisjoint(devices)]
-    barred |= dict.fromkeys(held.taken, "a model has it: people go first")
+    able = [miner.devices for miner in able_miners if miner.name not in held.ousted]
+    for miner in seen.miners:
+        if miner.name in held.ousted or miner.name in no_room:
+            why = no_room.get(miner.name, "a model has it: people go first")
+            barred |= {uid: barred.get(uid) or why for uid in miner.devices}
     heater = heater_wanted(state, seen, able, barred, plan, devices, aim, rules)
     return state, Wanted(heater, devices, miners, runners, questions)
 
@@ -69,8 +76,11 @@ def _settle_state(state: State, seen: Seen, rules: Rules, now: float) -> State:
         state = replace(state, lease=None)
     if state.lease or state.stopped:
         state = replace(state, adopted_until=0.0)
+    foreign_until = {uid: until for uid, until in state.foreign_until.items() if until > now}
+    foreign_until |= {one.uid: now + _CALM_S for one in seen.devices if one.foreign}
     return replace(
         state,
+        foreign_until=foreign_until,
         cooling=frozenset(
             device.uid
             for device in seen.devices
@@ -96,7 +106,9 @@ def _why_not(device: DeviceSeen, state: State, rules: Rules, now: float) -> str 
     if device.age_s > SILENT_S:
         return f"silent for more than {SILENT_S:.0f} s: its watts are unknown"
     if device.foreign:
-        return "another program uses it"
+        return device.foreign_why
+    if state.foreign_until.get(device.uid, now) > now:
+        return "another program used it a moment ago"
     if rules.allow_control and device.max_w <= device.idle_w:
         return "its watts can neither be limited nor foreseen"
     if state.unruly.get(device.uid, now) > now:
@@ -119,6 +131,7 @@ def _miner(
     miner: MinerSeen,
     plan: Mapping[str, Share],
     barred: Mapping[str, str | None],
+    no_room: Mapping[str, str],
     yielding: Mapping[str, float],
     aim: leases.Aim,
     state: State,
@@ -154,6 +167,8 @@ def _miner(
         return ProgramWanted(Running.ACTIVE, aim.reason)
     if miner.running is Running.FAILED and aim.raises:
         return ProgramWanted(None, miner.why)
+    if miner.name in no_room:
+        return ProgramWanted(paused, no_room[miner.name])
     return ProgramWanted(paused, aim.reason)
 
 

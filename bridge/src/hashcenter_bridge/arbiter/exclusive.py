@@ -7,10 +7,12 @@ and only the end of a process gives memory back. Therefore:
 2. The model then stays for 10 minutes or 20 times as long as it loads, whichever is more, and a
    little longer than the last question.
 3. After more than 4 swaps in an hour it stays until the last hour had no more than that.
-4. Nothing starts before the other one's process is gone.
+4. Nothing starts before the other one's process is gone and its memory was seen to be free; a model
+   waits 30 s for that, and is then tried: it says best what it lacks.
 5. A model that cannot be loaded leaves the device to hashing; it is tried again after 10 minutes.
 
-Without a miner that wants to hash there the model is simply loaded.
+Without a miner that wants to hash there the model is simply loaded. `memory.py` says which miners
+have no room beside which models; the others are not touched here.
 """
 
 from collections.abc import Mapping, Set as AbstractSet
@@ -18,7 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..wire.values import Favor
-from .people import brings_in, shares_device
+from . import memory
+from .people import brings_in
 from .types import MinerSeen, ProgramWanted, RunnerSeen, Running, Seen, State
 
 HOLD_S: Final = 600.0
@@ -32,14 +35,14 @@ UNFIT_S: Final = 600.0
 class Shared:
     """What miners and exclusive runners should be.
 
-    `away`: whose model is not loaded now, and why. `taken`: the devices that hashing could not have
-    now, whatever was asked of it.
+    `away`: whose model is not loaded now, and why. `ousted`: the miners that could not hash now,
+    whatever was asked of them.
     """
 
     miners: Mapping[str, ProgramWanted]
     runners: Mapping[str, ProgramWanted]
     away: Mapping[str, str]
-    taken: frozenset[str]
+    ousted: frozenset[str]
 
 
 def shared(
@@ -58,11 +61,11 @@ def shared(
     changed = dict(miners)
     runners: dict[str, ProgramWanted] = {}
     away: dict[str, str] = {}
-    taken: set[str] = set()
+    ousted: set[str] = set()
     for runner in seen.runners:
-        if not runner.exclusive or state.stopped:
+        rivals = [one for one in seen.miners if (runner.name, one.name) in state.apart]
+        if not rivals or state.stopped:
             continue
-        rivals = [miner for miner in seen.miners if shares_device(runner, miner)]
         wanting = [
             miner
             for miner in rivals
@@ -71,10 +74,10 @@ def shared(
         state = _remember(state, runner, bool(wanting), brings_in(runner, seen, favor), now)
         if _stays(state, runner, seen, wanting, now):
             if _is_held(state, runner, seen, now):
-                taken.update(runner.devices)
+                ousted.update(miner.name for miner in rivals)
             for miner in rivals:
                 changed[miner.name] = _ousted(miner, changed[miner.name], runner)
-            runners[runner.name] = _has_it(state, runner, rivals, wanting)
+            state, runners[runner.name] = _has_it(state, runner, rivals, wanting, seen, now)
             continue
         reason = "hashing has its device; it loads when somebody asks"
         if runner.name in state.unfit_until:
@@ -85,7 +88,12 @@ def shared(
             for miner in wanting:
                 waits = f"waiting for {runner.name} to unload its model"
                 changed[miner.name] = ProgramWanted(None, waits)
-    return state, Shared(changed, runners, away, frozenset(taken))
+    for miner in seen.miners:
+        if _begins(miner, changed[miner.name]):
+            lacks = memory.short(miner.name, miner.needs, seen)
+            if lacks is not None:
+                changed[miner.name] = ProgramWanted(Running.STOPPED, lacks)
+    return state, Shared(changed, runners, away, frozenset(ousted))
 
 
 def _remember(state: State, runner: RunnerSeen, wanting: bool, asked: bool, now: float) -> State:  # noqa: FBT001
@@ -123,19 +131,40 @@ def _is_held(state: State, runner: RunnerSeen, seen: Seen, now: float) -> bool:
     return runner.running is Running.ACTIVE and len(state.swaps[runner.name]) > SWAPS
 
 
+def _begins(miner: MinerSeen, wanted: ProgramWanted) -> bool:
+    starts = miner.running in (Running.STOPPED, Running.FAILED)
+    return miner.owned and starts and wanted.running is Running.ACTIVE
+
+
 def _has_it(
-    state: State, runner: RunnerSeen, rivals: list[MinerSeen], wanting: list[MinerSeen]
-) -> ProgramWanted:
+    state: State,
+    runner: RunnerSeen,
+    rivals: list[MinerSeen],
+    wanting: list[MinerSeen],
+    seen: Seen,
+    now: float,
+) -> tuple[State, ProgramWanted]:
     """Return what a runner is whose model has the device."""
-    in_memory = [miner.name for miner in rivals if not _is_gone(miner)]
-    if in_memory and runner.running not in (Running.ACTIVE, Running.STARTING):
-        return ProgramWanted(Running.STOPPED, f"waiting for {in_memory[0]} to end")
+    since = {name: at for name, at in state.short_since.items() if name != runner.name}
+    if runner.running not in (Running.ACTIVE, Running.STARTING):
+        in_memory = [miner.name for miner in rivals if not _is_gone(miner)]
+        if in_memory:
+            state = replace(state, short_since=since)
+            return state, ProgramWanted(Running.STOPPED, f"waiting for {in_memory[0]} to end")
+        lacks = memory.short(runner.name, runner.needs, seen)
+        if lacks is not None:
+            since[runner.name] = state.short_since.get(runner.name, now)
+            state = replace(state, short_since=since)
+            if now - since[runner.name] < memory.WAIT_S:
+                return state, ProgramWanted(Running.STOPPED, f"waiting for memory: {lacks}")
+    else:
+        state = replace(state, short_since=since)
     reason = "ready for questions"
     if wanting and len(state.swaps[runner.name]) > SWAPS:
         reason = f"it stays: it was loaded {len(state.swaps[runner.name])} times within an hour"
     elif wanting:
         reason = "ready for questions; hashing waits"
-    return ProgramWanted(Running.ACTIVE, reason)
+    return state, ProgramWanted(Running.ACTIVE, reason)
 
 
 def _hashes(miner: MinerSeen, wanted: ProgramWanted) -> bool:

@@ -49,11 +49,15 @@ def giving_way(
             if (
                 runner.name == ticket.runner
                 if ticket.runner
-                else runner.running is not Running.FAILED and not runner.exclusive
+                else runner.running is not Running.FAILED
             )
         ]
         for miner in seen.miners:
-            if any(shares_device(runner, miner) for runner in runners):
+            if any(
+                shares_device(runner, miner)
+                and (ticket.runner or (runner.name, miner.name) not in state.apart)
+                for runner in runners
+            ):
                 until[miner.name] = now + rules.resume_after_s
     if seen.warm:
         # Nothing is started for it: only what could answer at once is cleared the way.

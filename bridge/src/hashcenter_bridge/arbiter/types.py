@@ -55,7 +55,8 @@ class DeviceSeen:
     """A device now. `min_w`..`max_w` is its power limit's range; `adjustable` is False without one.
 
     `age_s` is the age of its last own reading; `foreign` says that somebody else's program is on
-    it. `noise_w` is by how much its draw wanders at least.
+    it, `foreign_why` in which way. `noise_w` is by how much its draw wanders at least. `free_mib` of
+    its memory are free; what none of our programs holds are `strangers_mib`.
     """
 
     uid: str
@@ -71,6 +72,10 @@ class DeviceSeen:
     foreign: bool = False
     fault: str | None = None
     noise_w: float = 30.0
+    foreign_why: str = "another program uses it"
+    memory_mib: float | None = None
+    free_mib: float | None = None
+    strangers_mib: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class MinerSeen:
     """A mining program; `devices` are what it hashes on, `owned` if the bridge may start it.
 
     One that does not pause (`pauses`) is stopped wherever another would be paused.
-    `leaving`: it no longer hashes, but its process is not gone yet.
+    `leaving`: it no longer hashes, but its process is not gone yet. `needs`: MiB by device.
     """
 
     name: str
@@ -90,6 +95,7 @@ class MinerSeen:
     why: str = ""
     pauses: bool = True
     leaving: bool = False
+    needs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,9 @@ class RunnerSeen:
     """An answering program; `models` are the ids it serves. Slot 0 of several is for voice.
 
     `draws`: it makes pictures and answers no questions.
-    `exclusive`: no miner has room beside it; then `load_s` is how long it loads, and after an
-    answer it stays at least `linger_s` more. `resumes`: what it has read of a prompt is not lost
+    `exclusive`: no miner has room beside it; `by_memory`: those have that fit beside its `needs`
+    (MiB by device). Where none has, `load_s` is how long it loads, and after an answer it stays at
+    least `linger_s` more. `resumes`: what it has read of a prompt is not lost
     when that is called off.
     """
 
@@ -113,6 +120,8 @@ class RunnerSeen:
     linger_s: float = 120.0
     resumes: bool = False
     draws: bool = False
+    by_memory: bool = False
+    needs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,9 @@ class State:
     an answer. `above`: since when an enforced limit has been above the wanted one. `unruly`: until
     when a device rests whose watts did not follow its limit. `held_until`: how long a model stays
     that took a device from hashing, `swaps`: when it did, `unfit_until`: it could not be loaded.
+    `apart`: runner and miner that have no room together; `tried`: until when that is so because it
+    was tried. `short_since`: since when a model waits for memory. `foreign_until`: a device that
+    somebody else used is left alone a little longer.
     """
 
     lease: Lease | None = None
@@ -208,6 +220,10 @@ class State:
     held_until: Mapping[str, float] = field(default_factory=dict)
     unfit_until: Mapping[str, float] = field(default_factory=dict)
     swaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    apart: frozenset[tuple[str, str]] = frozenset()
+    tried: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    short_since: Mapping[str, float] = field(default_factory=dict)
+    foreign_until: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,16 @@ class Sample:
     """One look at one device.
 
     `energy_counter_j` is the hardware's own counter in joules, wherever it started; `energy.py`
-    turns it into `energy_kwh`. `foreign` lists processes on a GPU that the bridge did not start.
+    turns it into `energy_kwh`. `foreign` lists processes on a GPU that the bridge did not start,
+    `foreign_why` says why it is somebody else's. `memory_mib` is what each process on it holds of
+    its memory (None: not told); it is None where the driver lists nobody to us.
     """
 
     readings: Readings
     energy_counter_j: float | None = None
     foreign: tuple[int, ...] = ()
+    foreign_why: str | None = None
+    memory_mib: Mapping[int, float | None] | None = None
 
 
 class Driver(Protocol):
@@ -37,6 +41,9 @@ class Driver(Protocol):
 
     async def read(self) -> Mapping[str, Sample | DeviceFault]:
         """Return a sample or a fault for every device ever probed: none hides the others."""
+
+    def look_closely(self, uid: str) -> None:
+        """Learn that a program began or ended on a device: its memory and processes changed."""
 
     async def set_power_limit(self, uid: str, power_w: float) -> None:
         """Set a limit; a return is no proof of an effect. Raises DeviceFault when refused."""

@@ -220,6 +220,9 @@ class Plugin:
                     return line.partition(":")[2].strip()[:120] or None
         return None
 
+    def look_closely(self, uid: str) -> None:
+        """Nothing to do: each look is the whole."""
+
     async def set_power_limit(self, uid: str, power_w: float) -> None:  # noqa: ARG002
         """Refuse. Raises DeviceFault."""
         raise DeviceFault("limit_unsupported", "the processor has no power limit to set")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..child import ChildSpec
+from ..plugin import ProgramConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Miner(Protocol):
     """One mining program; every call raises MinerFault when it does not answer."""
 
     name: str
+    config: ProgramConfig
     gpus: tuple[str, ...]
     child: ChildSpec | None
     #: One that cannot pause is stopped instead, which takes longer and gives its memory back.

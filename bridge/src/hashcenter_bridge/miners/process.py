@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..child import ChildSpec
 from ..errors import MinerFault
-from ..plugin import PluginContext, ProgramConfig
+from ..plugin import MinerConfig, PluginContext, ProgramConfig
 from . import MinerReading
 from .local import beside_us
 
@@ -20,7 +20,7 @@ class Plugin:
 
     can_pause = False
 
-    class Config(ProgramConfig):
+    class Config(MinerConfig):
         """The owner's `[[miner]]` block: what to start, with its pool and its wallet.
 
         After SIGTERM it has `stop_after_s` seconds before it is killed.
@@ -34,6 +34,7 @@ class Plugin:
 
     def __init__(self, config: Config, gpus: tuple[str, ...], _context: PluginContext) -> None:
         self.name = config.name
+        self.config: ProgramConfig = config
         self.gpus = gpus
         self.child: ChildSpec | None = ChildSpec(
             config.name,

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from ..child import ChildSpec
 from ..errors import MinerFault
-from ..plugin import PluginContext, ProgramConfig
+from ..plugin import MinerConfig, PluginContext, ProgramConfig
 from . import MinerReading
 from .local import beside_us, free_port, read_all
 
@@ -60,7 +60,7 @@ def _amount(value: Any) -> float | None:
 class Plugin:
     """One T-Rex."""
 
-    class Config(ProgramConfig):
+    class Config(MinerConfig):
         """The owner's `[[miner]]` block.
 
         `command` starts it, with its pool and wallet; without `url` the plugin chooses a port and
@@ -84,6 +84,7 @@ class Plugin:
 
     def __init__(self, config: Config, gpus: tuple[str, ...], _context: PluginContext) -> None:
         self.name = config.name
+        self.config: ProgramConfig = config
         self.gpus = gpus
         self.can_pause = config.pause
         self._password_file = config.password_file

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from ..child import ChildSpec
 from ..errors import MinerFault
-from ..plugin import PluginContext, ProgramConfig
+from ..plugin import MinerConfig, PluginContext, ProgramConfig
 from . import MinerReading
 from .local import beside_us, free_port, read_all
 
@@ -70,7 +70,7 @@ class Plugin:
 
     can_pause = True
 
-    class Config(ProgramConfig):
+    class Config(MinerConfig):
         """The owner's `[[miner]]` block.
 
         `command` starts the miner. Without `url` the plugin chooses a port and a token and appends
@@ -94,6 +94,7 @@ class Plugin:
 
     def __init__(self, config: Config, gpus: tuple[str, ...], _context: PluginContext) -> None:
         self.name = config.name
+        self.config: ProgramConfig = config
         self.gpus = gpus
         self._token_file = config.token_file
         self._token: str | None = None

@@ -5,10 +5,13 @@ Never in the bridge's own process: only a process's exit gives video memory back
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from ..child import ChildSpec
+from ..plugin import ProgramConfig
 from ..wire.messages import Model
+
+Sharing: TypeAlias = Literal["auto", "together", "exclusive"]
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,18 @@ class Upstream:
 class Runner(Protocol):
     """One program that answers; `slots` is how many requests it works on at once.
 
-    `exclusive`: its devices have no room for a miner beside it.
+    `sharing`: whether a miner may be in the memory of its GPUs beside it; "auto": where both fit.
     """
 
     name: str
     plugin: str
+    config: ProgramConfig
     gpus: tuple[str, ...]
     slots: int
     models: tuple[Model, ...]
     upstream: Upstream
     child: ChildSpec | None
-    exclusive: bool
+    sharing: Sharing
 
     async def verify(self) -> None:
         """Check the weights, before every start. Raises RunnerFault when missing or altered."""
@@ -86,6 +90,14 @@ class HasDoubt(Protocol):
     @property
     def doubt(self) -> str:
         """What to look at, in a sentence; empty if nothing."""
+
+
+@runtime_checkable
+class EstimatesMemory(Protocol):
+    """A runner that can tell from its model's file what it will take."""
+
+    def estimated_mib(self) -> float | None:
+        """Return what it takes on each of its GPUs, None if that cannot be told."""
 
 
 @runtime_checkable

@@ -17,11 +17,13 @@ from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 import aiohttp
 from pydantic import AfterValidator, Field, StringConstraints
 
+from .. import fit
 from ..child import ChildSpec
 from ..errors import ConfigError, PluginUnavailable, RunnerFault
 from ..plugin import PluginContext, ProgramConfig
 from ..wire.messages import Model
-from . import Upstream
+from . import Sharing, Upstream, gguf_header
+from .gguf import NotGguf
 from .upstream import session
 from .weights import Trust, Weights
 
@@ -83,7 +85,7 @@ class LlamaConfig(ProgramConfig):
     embeddings: bool = False
     chat_template: WholePath | None = None
     prompt_store_mib: int = Field(default=2048, ge=0, le=1_000_000)
-    sharing: Literal["together", "exclusive"] = "together"
+    sharing: Sharing = "auto"
     network: Literal["auto", "none", "host"] = "auto"
 
 
@@ -106,7 +108,7 @@ class LlamaRunner(Generic[ConfigT]):
         self.name = config.name
         self.gpus = gpus
         self.slots = config.slots
-        self.exclusive = config.sharing == "exclusive"
+        self.sharing = config.sharing
         self.weights = Weights(
             config.model,
             Trust(pins, config.signed_by, config.signature),
@@ -153,6 +155,23 @@ class LlamaRunner(Generic[ConfigT]):
     def environment(self) -> Mapping[str, str]:
         """Return what is added to the program's environment."""
         return _PATIENT_THREADS
+
+    def estimated_mib(self) -> float | None:
+        """Return what the model takes on each GPU, by its file's header; see `EstimatesMemory`."""
+        size = self.weights.size_bytes()
+        if not self.gpus or size is None:
+            return None
+        try:
+            header = gguf_header.read(self.config.model)
+            shape = fit.shape(header.metadata, header.parameters, size)
+        except (OSError, NotGguf, KeyError, TypeError, ValueError):
+            return None
+        layers = self.config.gpu_layers
+        part = 1.0 if layers is None else min(1.0, layers / max(1, shape.layers))
+        cards = len(self.gpus)
+        whole = fit.needed_bytes(shape, size, self.context_tokens, cards)
+        overhead = fit.OVERHEAD_BYTES * cards
+        return ((whole - overhead) * part + overhead) / cards / 1024**2
 
     @property
     def batch_tokens(self) -> int:

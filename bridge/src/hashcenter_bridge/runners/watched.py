@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,7 +23,7 @@ from ..errors import ConfigError, RunnerFault
 from ..log import hide
 from ..plugin import PluginContext, ProgramConfig
 from ..wire.messages import Model
-from . import Upstream
+from . import Sharing, Upstream
 from .upstream import session
 
 #: How long a server may take to say what it serves.
@@ -70,7 +70,7 @@ class WatchedConfig(ProgramConfig):
     models: tuple[ModelName, ...] = Field(default=(), max_length=MAX_MODELS)
     context_tokens: int | None = Field(default=None, ge=256)
     sees: bool = False
-    sharing: Literal["together", "exclusive"] = "together"
+    sharing: Sharing = "auto"
 
     @field_validator("url")
     @classmethod
@@ -145,10 +145,11 @@ class WatchedRunner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = config.name
+        self.config: ProgramConfig = config
         self.upstream = config.upstream()
         self.gpus = () if self.upstream.elsewhere else gpus
         self.slots = config.slots
-        self.exclusive = config.sharing == "exclusive"
+        self.sharing = config.sharing
         self.models: tuple[Model, ...] = ()
         self._url = config.url
         self._clock = clock

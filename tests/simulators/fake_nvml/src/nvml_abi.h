@@ -43,6 +43,8 @@ enum { NVML_ARCHITECTURE_PASCAL = 4, NVML_ARCHITECTURE_VOLTA = 5, NVML_ARCHITECT
        NVML_ARCHITECTURE_ADA = 8 };
 enum { NVML_EVENT_XID = 0x8 };
 
+#define NVML_VALUE_NOT_AVAILABLE ((unsigned long long)-1)
+
 /* Why clocks are held down ("clocks event reasons", once "throttle reasons"). */
 enum { NVML_REASON_IDLE = 0x1, NVML_REASON_SW_POWER_CAP = 0x4, NVML_REASON_HW_SLOWDOWN = 0x8,
        NVML_REASON_SW_THERMAL = 0x20, NVML_REASON_HW_THERMAL = 0x40,

@@ -9,8 +9,9 @@ static nvmlReturn_t list_processes(nvmlDevice_t device, unsigned int *count,
     Gpu *gpu;
     nvmlReturn_t result = device_enter(device, METRIC_PROCESSES, &gpu);
     if (result != NVML_SUCCESS) return result;
-    int index = device_index(device);
-    double each_mib = gpu->scenario.process_memory_mib;
+    int index = device_index(device), shown = gpu->scenario.processes;
+    if (gpu->scenario.mig || shown == PROCESSES_DENIED)
+        return device_leave(NVML_ERROR_NO_PERMISSION);
     unsigned int found = 0;
     for (int i = 0; i < shared->process_count; i++) {
         const Process *process = &shared->processes[i];
@@ -18,8 +19,10 @@ static nvmlReturn_t list_processes(nvmlDevice_t device, unsigned int *count,
         if (list != NULL && found < *count)
             list[found] = (nvmlProcessInfo_t){
                 .pid = (unsigned int)process->pid,
-                .used_memory = each_mib >= 0 ? (unsigned long long)(each_mib * 1048576)
-                                             : process->rss_bytes,
+                .used_memory = shown == PROCESSES_WITHOUT_MEMORY
+                                   ? NVML_VALUE_NOT_AVAILABLE
+                                   : (unsigned long long)(process_memory_mib(process, index) *
+                                                          1048576),
                 .gpu_instance = UINT32_MAX, .compute_instance = UINT32_MAX};
         found++;
     }
@@ -32,6 +35,8 @@ static nvmlReturn_t list_none(nvmlDevice_t device, unsigned int *count) {
     Gpu *gpu;
     nvmlReturn_t result = device_enter(device, METRIC_PROCESSES, &gpu);
     if (result != NVML_SUCCESS) return result;
+    if (gpu->scenario.mig || gpu->scenario.processes == PROCESSES_DENIED)
+        return device_leave(NVML_ERROR_NO_PERMISSION);
     *count = 0;
     return device_leave(NVML_SUCCESS);
 }

@@ -1,7 +1,7 @@
 /* Which processes use which GPU, and how busy each is, from /proc.
  *
  * A process uses a GPU if its environment has our FAKE_NVML_DIR and a CUDA_VISIBLE_DEVICES that
- * names it. /proc is listed at most once a second by whichever process calls first; an environment
+ * names it; FAKE_NVML_MEMORY_MIB is what it holds on each. /proc is listed at most once a second by whichever process calls first; an environment
  * is read while a process is young (it may still exec) and then remembered, so a look costs little.
  */
 #include <ctype.h>
@@ -20,7 +20,12 @@ enum { TABLE_SIZE = 8192, YOUNG_LOOKS = 4, RELATIVE_EVERY = 10 };
 static const double SCAN_EVERY_S = 0.9; /* a caller at 1 Hz, a little early, still gets its scan */
 
 /* What this process remembers of one pid. `relative`: has our folder but no GPU (it may exec). */
-typedef struct { pid_t pid; uint32_t gpus; uint32_t looks; uint8_t relative; } Known;
+typedef struct {
+    pid_t pid;
+    uint32_t gpus, looks;
+    uint8_t relative;
+    double memory_mib;
+} Known;
 static Known tables[2][TABLE_SIZE];
 static int current;
 
@@ -67,9 +72,11 @@ static void read_environment(Known *known) {
     static char text[131072];
     ssize_t length = read_proc(known->pid, "environ", text, sizeof text);
     const char *visible = NULL, *folder = NULL;
+    known->memory_mib = -1;
     for (const char *entry = text; entry < text + length; entry += strlen(entry) + 1) {
         if (strncmp(entry, "FAKE_NVML_DIR=", 14) == 0) folder = entry + 14;
         if (strncmp(entry, "CUDA_VISIBLE_DEVICES=", 21) == 0) visible = entry + 21;
+        if (strncmp(entry, "FAKE_NVML_MEMORY_MIB=", 21) == 0) known->memory_mib = atof(entry + 21);
     }
     known->relative = folder != NULL && strcmp(folder, state_folder()) == 0;
     known->gpus = known->relative && visible != NULL ? named_gpus(visible) : 0;
@@ -124,6 +131,7 @@ static void add_process(const Known *known, Process *found, int *count, double p
     Process *process = &found[*count];
     if (*count == MAX_PROCESSES || !read_stat(known->pid, process)) return;
     process->gpus = known->gpus;
+    process->memory_mib = known->memory_mib;
     process->cores = cores_used(process, passed_s);
     (*count)++;
 }
@@ -155,14 +163,19 @@ void processes_scan(double now_s) {
     shared->scanned_at_s = now_s;
 }
 
+double process_memory_mib(const Process *process, int gpu) {
+    double each_mib = shared->gpus[gpu].scenario.process_memory_mib;
+    if (process->memory_mib >= 0) return process->memory_mib;
+    if (each_mib >= 0) return each_mib;
+    return (double)process->rss_bytes / 1048576 / __builtin_popcount(process->gpus);
+}
+
 double processes_memory_mib(int gpu) {
-    double each_mib = shared->gpus[gpu].scenario.process_memory_mib, sum_mib = 0;
+    double sum_mib = 0;
     for (int i = 0; i < shared->process_count; i++) {
         const Process *process = &shared->processes[i];
         if (!(process->gpus & (1u << gpu))) continue;
-        sum_mib += each_mib >= 0 ? each_mib
-                                 : (double)process->rss_bytes / 1048576 /
-                                       __builtin_popcount(process->gpus);
+        sum_mib += process_memory_mib(process, gpu);
     }
     return sum_mib;
 }

@@ -115,6 +115,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUti
     Gpu *gpu;
     nvmlReturn_t result = device_enter(device, METRIC_UTILIZATION, &gpu);
     if (result != NVML_SUCCESS) return result;
+    if (gpu->scenario.mig) return device_leave(NVML_ERROR_NOT_SUPPORTED);
     rates->gpu = (unsigned int)lround(gpu->load * 100);
     rates->memory = (unsigned int)lround(gpu->load * 60);
     return device_leave(NVML_SUCCESS);
@@ -143,9 +144,20 @@ NVML_API nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t 
     Gpu *gpu;
     nvmlReturn_t result = device_enter(device, METRIC_MEMORY, &gpu);
     if (result != NVML_SUCCESS) return result;
+    if (gpu->scenario.mig) return device_leave(NVML_ERROR_NO_PERMISSION);
     memory->total = (unsigned long long)(gpu->scenario.memory_mib * 1048576);
     memory->used = (unsigned long long)(memory_used_mib(device_index(device)) * 1048576);
     memory->free = memory->total - memory->used;
+    return device_leave(NVML_SUCCESS);
+}
+
+NVML_API nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current,
+                                           unsigned int *pending) {
+    Gpu *gpu;
+    nvmlReturn_t result = device_enter(device, METRIC_NONE, &gpu);
+    if (result != NVML_SUCCESS) return result;
+    if (!gpu->scenario.mig) return device_leave(NVML_ERROR_NOT_SUPPORTED); /* as GeForce cards */
+    *current = *pending = 1;
     return device_leave(NVML_SUCCESS);
 }
 
@@ -179,6 +191,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory
     Gpu *gpu;
     nvmlReturn_t result = device_enter(device, METRIC_MEMORY, &gpu);
     if (result != NVML_SUCCESS) return result;
+    if (gpu->scenario.mig) return device_leave(NVML_ERROR_NO_PERMISSION);
     if (memory->version != NVML_MEMORY_VERSION_2)
         return device_leave(NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
     memory->total = (unsigned long long)(gpu->scenario.memory_mib * 1048576);

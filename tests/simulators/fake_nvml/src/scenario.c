@@ -27,6 +27,9 @@ static const Word PERMISSION[] = {{"granted", 0}, {"denied", 1}, {NULL, 0}};
 static const Word LIMIT_EFFECTS[] = {
     {"followed", LIMIT_FOLLOWED}, {"dropped", LIMIT_DROPPED}, {"shown_only", LIMIT_SHOWN_ONLY},
     {NULL, 0}};
+static const Word PROCESSES[] = {
+    {"listed", PROCESSES_LISTED}, {"denied", PROCESSES_DENIED},
+    {"without_memory", PROCESSES_WITHOUT_MEMORY}, {NULL, 0}};
 static const Word INIT_RESULTS[] = {
     {"ok", NVML_SUCCESS}, {"driver_not_loaded", NVML_ERROR_DRIVER_NOT_LOADED},
     {"version_mismatch", NVML_ERROR_LIB_RM_VERSION_MISMATCH},
@@ -65,7 +68,8 @@ static const Key GPU_KEYS[] = {
     IN_GPU(instant_noise_w, NUMBER, NULL), IN_GPU(fans, WHOLE, NULL),
     IN_GPU(persistence, CHOICE, ON_OFF), IN_GPU(lost, CHOICE, ON_OFF),
     IN_GPU(error_code, WHOLE, NULL), IN_GPU(limit_permission, CHOICE, PERMISSION),
-    IN_GPU(limit_effect, CHOICE, LIMIT_EFFECTS), IN_GPU(hang_s, NUMBER, NULL),
+    IN_GPU(limit_effect, CHOICE, LIMIT_EFFECTS), IN_GPU(processes, CHOICE, PROCESSES),
+    IN_GPU(mig, CHOICE, ON_OFF), IN_GPU(hang_s, NUMBER, NULL),
     IN_GPU(xid, WHOLE, NULL), IN_GPU(xid_count, WHOLE, NULL), IN_GPU(energy_resets, WHOLE, NULL),
     IN_GPU(missing, FLAGS, METRICS), IN_GPU(failing, FLAGS, METRICS), {0}};
 

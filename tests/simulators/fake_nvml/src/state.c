@@ -14,7 +14,7 @@
 #include "state.h"
 
 /* Changes with the layout, so that a state.bin of another build is started anew, not misread. */
-#define LAYOUT ((uint64_t)0x4E564D4C00000000u ^ (sizeof(Shared) << 16) ^ (sizeof(Gpu) << 4) ^ 2u)
+#define LAYOUT ((uint64_t)0x4E564D4C00000000u ^ (sizeof(Shared) << 16) ^ (sizeof(Gpu) << 4) ^ 3u)
 
 Shared *shared;
 static char folder[4096];

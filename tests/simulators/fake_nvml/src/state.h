@@ -22,6 +22,9 @@ enum { METRIC_NONE = 0, METRIC_POWER = 1 << 0, METRIC_ENERGY = 1 << 1, METRIC_TE
        METRIC_PCIE = 1 << 9, METRIC_PROCESSES = 1 << 10, METRIC_EVENTS = 1 << 11,
        METRIC_AVERAGE_POWER = 1 << 12, METRIC_MEMORY_TEMPERATURE = 1 << 13 };
 
+/* Who may list processes: everybody, nobody here, or everybody but without their memory. */
+enum { PROCESSES_LISTED, PROCESSES_DENIED, PROCESSES_WITHOUT_MEMORY };
+
 /* What becomes of a limit that was set: obeyed, dropped silently, or shown but not obeyed. */
 enum { LIMIT_FOLLOWED, LIMIT_DROPPED, LIMIT_SHOWN_ONLY };
 
@@ -45,6 +48,7 @@ typedef struct {
     double full_load_cores, instant_noise_w;
     int fans, persistence;
     int lost, error_code, limit_permission, limit_effect;
+    int processes, mig; /* mig: the card is divided, and its whole is for the privileged */
     double hang_s;
     int xid, xid_count, energy_resets;
     int missing, failing;
@@ -66,6 +70,7 @@ typedef struct {
     pid_t pid;
     uint64_t start_ticks, rss_bytes;
     uint32_t gpus; /* one bit per GPU it was given */
+    double memory_mib; /* that it holds on each of them; < 0: by the scenario */
     double cpu_s, cores; /* CPU time so far; cores in use since the last look */
 } Process;
 
@@ -104,6 +109,7 @@ double physics_fan_percent(const Gpu *gpu);
 
 /* processes.c: who uses which GPU, at most once a second. */
 void processes_scan(double now_s);
+double process_memory_mib(const Process *process, int gpu);
 double processes_memory_mib(int gpu);
 
 /* device.c: enter a call on one device; on success the lock is held until device_leave. */

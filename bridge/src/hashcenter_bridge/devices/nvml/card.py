@@ -1,13 +1,12 @@
 """One GPU: what it can (`probe`, once), what it measures (`look`), its limit (`set_limit`).
 
 A look is one batched call and three more; memory, clocks and fan are asked every 5 s, processes
-every 15 s, because they take the driver's lock for longer. A reading is a value, unsupported (it is
-not among the capabilities) or failing now (absent, with the reason in `missing`). Everything here
-runs on the worker's thread.
+every 15 s and when memory moved, because they take the driver's lock for longer. A reading is a
+value, unsupported (it is not among the capabilities) or failing now (absent, with the reason in
+`missing`). Everything here runs on the worker's thread.
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -19,12 +18,14 @@ from .. import Sample
 from . import sources
 from .idle import IdleWatts
 from .library import nvml
+from .users import Watch
 
 _LOGGER = logging.getLogger(__name__)
 
 _RARELY_S: Final = 5.0
 _PROCESSES_S: Final = 15.0
 _FIND_AGAIN_S: Final = 10.0
+_MOVED_MIB: Final = 128.0
 #: From performance state 8 on a GPU has nothing to do.
 _IDLE_STATE: Final = 8
 
@@ -42,16 +43,16 @@ class Card:
         self.name = f"{self.model} ({str(nvml.nvmlDeviceGetPciInfo(handle).busId)[-7:]})"
         self._index = index
         self._driver_version = driver_version
-        self._foreign_mib = foreign_mib
+        self._users = Watch(foreign_mib)
+        self._lists_users = False
         self._idle = idle
         self._fields: dict[int, tuple[str, float]] = {}
         self._each_time: dict[str, sources.Read] = {}
         self._rarely: dict[str, sources.Read] = {}
-        self._lists: list[Callable[[Any], Any]] = []
         self._range: WattRange | None = None
         self._kept: dict[str, Any] = {}
         self._kept_missing: dict[str, str] = {}
-        self._foreign: tuple[int, ...] = ()
+        self._used_mib: float | None = None
         self._rarely_at = self._processes_at = float("-inf")
         self._lost_at: float | None = None
 
@@ -63,7 +64,7 @@ class Card:
         instead = {name: reads for name, reads in sources.INSTEAD.items() if name not in by_field}
         self._each_time = _picked(gpu, {**instead, **sources.EACH_TIME})
         self._rarely = _picked(gpu, sources.RARELY)
-        self._lists = sources.process_lists(gpu)
+        self._lists_users = self._users.probe(gpu)
         self._range = self._limit_range()
         with suppress(nvml.NVMLError, sources.Implausible):
             self._note_idle()
@@ -72,7 +73,7 @@ class Card:
             moment = "the draw of the moment" if "power_w" in by_field else "a mean over a second"
             _LOGGER.info("%s: its watts are %s", self.name, moment)
             names.add("energy_kwh")
-        if self._lists:
+        if self._lists_users:
             names.add("foreign_processes")
         return Device(
             uid=self.uid,
@@ -122,8 +123,8 @@ class Card:
                 with suppress(nvml.NVMLError, sources.Implausible):
                     self._note_idle()
                 self._rarely_at = now
-            if self._lists and now - self._processes_at >= _PROCESSES_S:
-                self._foreign = self._foreign_processes(own)
+            if now - self._processes_at >= _PROCESSES_S or self._memory_moved():
+                self._users.look(self.handle, own)
                 self._processes_at = now
         except nvml.NVMLError as err:
             if self._lost_at is None or now - self._lost_at >= _FIND_AGAIN_S:
@@ -132,10 +133,24 @@ class Card:
         self._lost_at = None
         counter_j = values.pop("energy_counter_j", None)
         missing.pop("energy_counter_j", None)
-        if self._lists:
-            values["foreign_processes"] = len(self._foreign)
+        users = self._users.last
+        if users.missing:
+            missing["foreign_processes"] = users.missing
+        elif self._lists_users:
+            values["foreign_processes"] = len(users.foreign)
         readings = Readings(**values, **self._kept, missing={**missing, **self._kept_missing})
-        return Sample(readings, counter_j, self._foreign)
+        return Sample(readings, counter_j, users.foreign, users.why, users.memory_mib)
+
+    def look_closely(self) -> None:
+        """Look at everything the next time: a program began or ended."""
+        self._rarely_at = self._processes_at = float("-inf")
+
+    def _memory_moved(self) -> bool:
+        """Return whether somebody took or gave back a good part of the memory."""
+        before_mib, self._used_mib = self._used_mib, self._kept.get("memory_used_mib")
+        if before_mib is None or self._used_mib is None:
+            return False
+        return bool(abs(self._used_mib - before_mib) >= _MOVED_MIB)
 
     @property
     def is_lost(self) -> bool:
@@ -171,24 +186,6 @@ class Card:
                 if sources.code_of(err) in sources.LOST:
                     raise
                 missing[name] = _why(err)
-
-    def _foreign_processes(self, own: Callable[[], frozenset[int]]) -> tuple[int, ...]:
-        """Return who else holds a good part of this card's memory: a game, another model."""
-        users: set[int] = set()
-        for read in self._lists:
-            try:
-                listed = read(self.handle)
-            except nvml.NVMLError as err:
-                if sources.code_of(err) in sources.LOST:
-                    raise
-                continue
-            users |= {
-                process.pid
-                for process in listed
-                if (process.usedGpuMemory or 0) >= self._foreign_mib * 1048576
-            }
-        strangers = users - own() if users else users
-        return tuple(sorted(pid for pid in strangers if _is_running(pid)))
 
     def check_limit(self, power_w: float) -> None:
         """Raise DeviceFault for a limit that the card does not take."""
@@ -255,14 +252,3 @@ def _ask(
 
 def _why(err: Exception) -> str:
     return str(err) if isinstance(err, sources.Implausible) else f"the driver answered: {err}"
-
-
-def _is_running(pid: int) -> bool:
-    """A pid that this machine does not know has ended, or is a container's own count."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

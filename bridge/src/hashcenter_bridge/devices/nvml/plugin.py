@@ -177,6 +177,12 @@ class Plugin:
         except Stuck:
             raise self._wedged() from None
 
+    def look_closely(self, uid: str) -> None:
+        """Ask for memory and processes at the next look."""
+        for card in self._cards:
+            if card.uid == uid:
+                card.look_closely()
+
     async def restart(self, uid: str) -> None:
         """Refuse: a GPU restarts with its machine only. Raises DeviceFault."""
         name = next(card.name for card in self._cards if card.uid == uid)
