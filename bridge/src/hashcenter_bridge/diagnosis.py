@@ -31,7 +31,7 @@ def wrong_now(rig: Rig, limit_faults: Mapping[str, DeviceFault], now: float) -> 
             wrong |= {(code, uid): text for code, text in _ineffective(name, track, now).items()}
         if uid in rig.state.cooling:
             wrong[("too_hot", uid)] = f"{name} is too hot; it does not hash"
-    for uid, text in rig.memory.left_behind().items():
+    for uid, text in rig.memory.left_behind(now).items():
         wrong[("memory_not_freed", uid)] = named(rig.metering.watched[uid].device.name, text)
     for code, text in _programs(rig):
         said = wrong.get((code, None))

@@ -107,7 +107,7 @@ class Rig:
     def _device(self, device: DeviceSeen, guests: AbstractSet[str]) -> DeviceSeen:
         """Complete what metering saw with what is known of programs."""
         watched = self.metering.watched[device.uid]
-        device = replace(device, strangers_mib=self.memory.strangers_mib(device.uid, watched))
+        device = replace(device, strangers_mib=self.memory.strangers_mib(device.uid))
         if device.uid in guests:
             # A program that the owner named is no stranger, though the bridge did not start it.
             return replace(device, foreign=False)

@@ -1,8 +1,8 @@
 """What each program takes of each GPU's memory, learned from the driver's lists of processes.
 
-A program's processes are those of the session that the bridge started it in. The most that was seen
-is remembered, until its block in the owner's file changes. What stays taken after a program ended
-is told: memory that a process left behind is no room for the next one.
+A program's processes are those of the session that the bridge started it in, and what these start.
+The most that was seen is remembered, until its block in the owner's file changes. What stays taken
+after a program ended is told: memory that a process left behind is no room for the next one.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from .metering import Watched
 from .plugin import ProgramConfig
@@ -20,6 +20,11 @@ _SETTLED_S: Final = 20.0
 #: Where nobody is listed and nothing of ours runs, more than this is somebody's.
 _SOMEBODY_MIB: Final = 1536.0
 _NEWS_MIB: Final = 1.0
+#: A driver may list a process a moment longer than it lives.
+_LEFT_S: Final = 10.0
+
+#: A process's parent and its session.
+Family: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -33,16 +38,18 @@ class Occupant:
     since: float | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Left:
     program: str
     memory_mib: float
+    since: float
 
 
-def session_of(pid: int) -> int | None:
-    """Return the session that a process is in, None if it is gone. Source: proc_pid_stat(5)."""
+def family_of(pid: int) -> Family | None:
+    """Return a process's parent and session, None if it is gone. Source: proc_pid_stat(5)."""
     with suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[3])
+        parts = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(parts[1]), int(parts[3])
     return None
 
 
@@ -51,10 +58,10 @@ class VideoMemory:
     """`kept` outlives the bridge: MiB by GPU, by a program's name and block."""
 
     kept: dict[str, dict[str, float]]
-    session: Callable[[int], int | None] = session_of
+    family: Callable[[int], Family | None] = family_of
     _users: dict[str, object] = field(default_factory=dict)
     _ours: dict[int, str] = field(default_factory=dict)
-    _held: dict[str, float] = field(default_factory=dict)
+    _strangers: dict[str, float] = field(default_factory=dict)
     _left: dict[tuple[str, int], _Left] = field(default_factory=dict)
 
     def look(
@@ -67,13 +74,14 @@ class VideoMemory:
             if one.users is None or self._users.get(uid) is one.users:
                 continue
             self._users[uid] = one.users
-            learned |= self._learn(uid, one.users, programs, now)
+            learned |= self._learn(uid, one.users, one.readings.memory_used_mib, programs, now)
         return learned
 
     def _learn(
         self,
         uid: str,
         users: Mapping[int, float | None],
+        used_mib: float | None,
         programs: list[Occupant],
         now: float,
     ) -> bool:
@@ -81,18 +89,24 @@ class VideoMemory:
         sums = {one.name: 0.0 for one in programs if uid in one.gpus}
         told = True
         held_mib = 0.0
-        self._left = {key: left for key, left in self._left.items() if key[0] != uid}
+        left: dict[tuple[str, int], _Left] = {}
         for pid, memory_mib in users.items():
-            session = self.session(pid)
-            owner = None if session is None else leaders.get(session)
+            owner = self._owner(pid, leaders)
             if owner is not None:
                 self._ours[pid] = owner.name
                 told = told and memory_mib is not None
                 held_mib += memory_mib or 0.0
                 sums[owner.name] = sums.get(owner.name, 0.0) + (memory_mib or 0.0)
             elif pid in self._ours and memory_mib:
-                self._left[(uid, pid)] = _Left(self._ours[pid], memory_mib)
-        self._held[uid] = held_mib
+                before = self._left.get((uid, pid))
+                since = before.since if before else now
+                left[(uid, pid)] = _Left(self._ours[pid], memory_mib, since)
+                held_mib += memory_mib if self.family(pid) is None else 0.0
+        self._left = {key: one for key, one in self._left.items() if key[0] != uid} | left
+        if used_mib is not None and told:
+            self._strangers[uid] = max(0.0, used_mib - held_mib)
+        else:
+            self._strangers.pop(uid, None)
         listed = {pid for one in self._users.values() if isinstance(one, Mapping) for pid in one}
         self._ours = {pid: name for pid, name in self._ours.items() if pid in listed}
         if not told:
@@ -107,6 +121,18 @@ class VideoMemory:
                 learned = True
         return learned
 
+    def _owner(self, pid: int, leaders: Mapping[int, Occupant]) -> Occupant | None:
+        """Return whose process it is, by its session or that of one of its parents."""
+        while pid > 1:
+            family = self.family(pid)
+            if family is None:
+                return None
+            parent, session = family
+            if session in leaders:
+                return leaders[session]
+            pid = parent
+        return None
+
     def needs(self, name: str, config: ProgramConfig, gpus: tuple[str, ...]) -> Mapping[str, float]:
         """Return what a program takes of each GPU, in MiB: the owner's word, else what was seen."""
         if config.memory_mib is not None:
@@ -119,19 +145,17 @@ class VideoMemory:
         for mark in set(self.kept) - marks:
             del self.kept[mark]
 
-    def strangers_mib(self, uid: str, watched: Watched) -> float | None:
+    def strangers_mib(self, uid: str) -> float | None:
         """Return what none of ours holds of a GPU; None while it cannot be told apart."""
-        used_mib = watched.readings.memory_used_mib
-        if used_mib is None or watched.users is None:
-            return None
-        return max(0.0, used_mib - self._held.get(uid, 0.0))
+        return self._strangers.get(uid)
 
-    def left_behind(self) -> dict[str, str]:
+    def left_behind(self, now: float) -> dict[str, str]:
         """Return the GPUs on which a program that ended left something, with a sentence each."""
         return {
             uid: f"{left.program} was stopped, but its process {pid} still holds "
             f"{left.memory_mib:.0f} MiB of the GPU's memory: end it (kill {pid})"
             for (uid, pid), left in self._left.items()
+            if now - left.since >= _LEFT_S
         }
 
 

@@ -55,8 +55,8 @@ class DeviceSeen:
     """A device now. `min_w`..`max_w` is its power limit's range; `adjustable` is False without one.
 
     `age_s` is the age of its last own reading; `foreign` says that somebody else's program is on
-    it, `foreign_why` in which way. `noise_w` is by how much its draw wanders at least. `free_mib` of
-    its memory are free; what none of our programs holds are `strangers_mib`.
+    it, `foreign_why` in which way. `noise_w` is by how much its draw wanders at least. `free_mib`
+    of its memory are free; what none of our programs holds are `strangers_mib`.
     """
 
     uid: str
