@@ -26,7 +26,7 @@ from hashcenter_bridge.programs import RunnerProgram
 from hashcenter_bridge.runners import Sharing, Upstream
 from hashcenter_bridge.tickets import Priority
 from hashcenter_bridge.wire.messages import Model
-from hashcenter_bridge.wire.values import Favor
+from hashcenter_bridge.wire.values import Favor, Readings
 from tests.bridge.processes import until
 from tests.simulators.fake_nvml import RTX_3090, FakeGpus, Gpu
 
@@ -40,6 +40,7 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"], start_
 time.sleep(3600)""",
 )
 MINER_MIB = 5000
+STRANGER_MIB = 8000
 
 
 @pytest.fixture(autouse=True)
@@ -89,9 +90,15 @@ class Answers:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, miners: str, model: Callable[[], Answers] | None = None
+    folder: Path,
+    miners: str,
+    model: Callable[[], Answers] | None = None,
+    taken: str | None = None,
 ) -> AsyncIterator[Loop]:
-    """Run a bridge's loop, its devices and programs, leased to heat; no broker and no API."""
+    """Run a bridge's loop, its devices and programs, leased to heat; no broker and no API.
+
+    Heat is asked for once somebody's memory on the card `taken` has been seen.
+    """
     file = folder / "hashcenter.toml"
     file.write_text(
         textwrap.dedent(f"""\
@@ -112,8 +119,11 @@ async def rig(
     (folder / "run").mkdir(exist_ok=True)
     loop = await assemble(*config.load(file), boot_clock())
     parts = loop.rig
-    for driver in parts.metering.drivers:
-        await parts.metering.look(driver)
+    async with asyncio.timeout(60):
+        for uid, watched in parts.metering.watched.items():
+            while not _shows(watched.readings, STRANGER_MIB if uid == taken else 0):
+                watched.driver.look_closely(uid)
+                await parts.metering.look(watched.driver)
     if model is not None:
         parts.runners.append(RunnerProgram(model(), parts.clock, loop.wake))
     parts.state = replace(
@@ -139,8 +149,12 @@ async def rig(
         await parts.metering.close()
 
 
+def _shows(readings: Readings, taken_mib: int) -> bool:
+    return readings.power_w is not None and (readings.memory_used_mib or 0) >= taken_mib
+
+
 @contextmanager
-def stranger(uid: str, memory_mib: int = 8000) -> Iterator[int]:
+def stranger(uid: str, memory_mib: int = STRANGER_MIB) -> Iterator[int]:
     """A game: somebody else's process on a card, which is no child of this one's."""
     held = {"CUDA_VISIBLE_DEVICES": uid, "FAKE_NVML_MEMORY_MIB": str(memory_mib)}
     done = subprocess.run(
@@ -316,7 +330,7 @@ async def test_where_processes_are_not_shown_memory_that_is_taken_is_somebodys(
 ) -> None:
     gpus = fake(replace(RTX_3090, processes="denied"), replace(RTX_3090, processes="denied"))
     with stranger(gpus.uuids[0]):
-        async with rig(tmp_path, ON_EACH) as loop:
+        async with rig(tmp_path, ON_EACH, taken=gpus.uuids[0]) as loop:
             await hashing(loop, "miner-1")
             card = loop.rig.metering.watched[gpus.uuids[0]].readings
             assert card.foreign_processes is None

@@ -208,7 +208,7 @@ def _seen(watched: Watched, now: float) -> DeviceSeen:
         age_s=now - watched.read_at,
         settle_s=can.settle_s,
         foreign=watched.foreign is not None,
-        foreign_why=watched.foreign or "",
+        foreign_why=watched.foreign or DeviceSeen.foreign_why,
         memory_mib=readings.memory_total_mib,
         free_mib=_free_mib(readings),
         fault=watched.fault.text if watched.fault else None,
