@@ -20,6 +20,7 @@ from hashcenter_bridge.app import assemble, boot_clock
 from hashcenter_bridge.arbiter import decide, leases
 from hashcenter_bridge.arbiter.types import Running
 from hashcenter_bridge.child import ChildSpec
+from hashcenter_bridge.devices.nvml import card
 from hashcenter_bridge.loop import Loop
 from hashcenter_bridge.plugin import ProgramConfig
 from hashcenter_bridge.programs import RunnerProgram
@@ -45,8 +46,10 @@ STRANGER_MIB = 8000
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes a minute in a house takes seconds here."""
-    monkeypatch.setattr(decide, "_CALM_S", 3.0)
+    """What takes minutes in a house takes seconds here."""
+    monkeypatch.setattr(card, "_RARELY_S", 0.5)
+    monkeypatch.setattr(card, "_PROCESSES_S", 1.0)
+    monkeypatch.setattr(decide, "_CALM_S", 2.0)
     monkeypatch.setattr(video_memory, "_SETTLED_S", 1.0)
     monkeypatch.setattr(video_memory, "_LEFT_S", 2.0)
 
@@ -273,13 +276,13 @@ async def test_a_model_without_room_takes_turns_on_its_card_only(
         await until(lambda: model.running is Running.STOPPED)
         await hashing(loop, "miner-0", "miner-1")
         beside = pid(loop, "miner-1")
-        card = loop.rig.metering.watched[gpus.uuids[0]]
+        seen = loop.rig.metering.watched[gpus.uuids[0]]
         with loop.rig.tickets.hold(Priority.VOICE, "llama") as question:
             assert await question.granted() == "model"
             assert miner(loop, "miner-0") is Running.STOPPED
             assert "model has the device" in why(loop, "miner-0")
             assert (miner(loop, "miner-1"), pid(loop, "miner-1")) == (Running.ACTIVE, beside)
-            used_mib = card.readings.memory_used_mib
+            used_mib = seen.readings.memory_used_mib
             assert used_mib is not None
             assert used_mib < 21_000 + MINER_MIB, "never both at once"
 
@@ -307,16 +310,16 @@ async def test_what_a_miner_leaves_behind_is_named_and_not_counted_as_room(
     left: int | None = None
     try:
         async with rig(tmp_path, block) as loop:
-            card = loop.rig.metering.watched[gpus.uuids[0]]
-            await until(lambda: card.users is not None and len(card.users) == 2)
-            assert card.foreign is None, "what a program of ours starts is ours"
-            left = next(one for one in card.users or () if one != pid(loop, "miner-0"))
+            seen = loop.rig.metering.watched[gpus.uuids[0]]
+            await until(lambda: seen.users is not None and len(seen.users) == 2)
+            assert seen.foreign is None, "what a program of ours starts is ours"
+            left = next(one for one in seen.users or () if one != pid(loop, "miner-0"))
             loop.stop_all(engaged=True)
             await until(lambda: gpus.uuids[0] in left_behind(loop))
             text = left_behind(loop)[gpus.uuids[0]]
             assert f"miner-0 was stopped, but its process {left} still holds 5000 MiB" in text
             loop.stop_all(engaged=False)
-            await until(lambda: card.foreign is not None)
+            await until(lambda: seen.foreign is not None)
             os.kill(left, signal.SIGKILL)
             await until(lambda: not left_behind(loop))
     finally:
@@ -332,9 +335,9 @@ async def test_where_processes_are_not_shown_memory_that_is_taken_is_somebodys(
     with stranger(gpus.uuids[0]):
         async with rig(tmp_path, ON_EACH, taken=gpus.uuids[0]) as loop:
             await hashing(loop, "miner-1")
-            card = loop.rig.metering.watched[gpus.uuids[0]].readings
-            assert card.foreign_processes is None
-            assert "Insufficient Permissions" in card.missing["foreign_processes"]
+            seen = loop.rig.metering.watched[gpus.uuids[0]].readings
+            assert seen.foreign_processes is None
+            assert "Insufficient Permissions" in seen.missing["foreign_processes"]
             assert miner(loop, "miner-0") is Running.STOPPED
             assert why(loop, "miner-0") == "another program uses it"
 
