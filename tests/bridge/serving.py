@@ -27,6 +27,7 @@ from hashcenter_bridge.runners import Runner
 from hashcenter_bridge.runners.upstream import session
 from hashcenter_bridge.task_rules import Status
 from hashcenter_bridge.tasks import TaskQueue
+from hashcenter_bridge.thoughts import VOICE_THINKING_S
 from hashcenter_bridge.tickets import Ticket, Tickets
 from hashcenter_bridge.warmth import Warmth
 
@@ -143,20 +144,24 @@ async def served(
     *runners: Runner,
     keepers: Mapping[str, PromptKeeper] | None = None,
     folder: Path | None = None,
+    thinking_s: float = VOICE_THINKING_S,
 ) -> AsyncIterator[Api]:
     """Serve the API over `runners` on a free port of the loopback interface.
 
-    Queued tasks are kept in `folder`, or nowhere for long.
+    Queued tasks are kept in `folder`, or nowhere for long. `thinking_s`: see `Asking`.
     """
     with tempfile.TemporaryDirectory() as passing:
         tasks = TaskQueue(folder or Path(passing))
-        async with _served(Api("", tasks), runners, keepers or {}) as api:
+        async with _served(Api("", tasks), runners, keepers or {}, thinking_s) as api:
             yield api
 
 
 @asynccontextmanager
 async def _served(
-    api: Api, runners: Sequence[Runner], keepers: Mapping[str, PromptKeeper]
+    api: Api,
+    runners: Sequence[Runner],
+    keepers: Mapping[str, PromptKeeper],
+    thinking_s: float,
 ) -> AsyncIterator[Api]:
 
     def look() -> None:
@@ -172,7 +177,7 @@ async def _served(
     tickets = Tickets(time.monotonic, look, api.closed.append)
     api.open = tickets.open
     by_name = {runner.name: runner for runner in runners}
-    asking = Asking(tickets, by_name, keepers, lambda _: api.ready[0])
+    asking = Asking(tickets, by_name, keepers, lambda _: api.ready[0], thinking_s)
     api.tasks.load(asking.whole, lambda *said: api.told.append(said))
     app = create_app(
         asking=asking,

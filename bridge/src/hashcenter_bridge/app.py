@@ -199,6 +199,7 @@ async def serve_people(loop: Loop, pulse: Pulse) -> web.AppRunner | None:
         {name: program.runner for name, program in programs.items()},
         keepers,
         lambda name: programs[name].running is Running.ACTIVE,
+        http.voice_thinking_s,
     )
     try:
         rig.tasks.load(asking.whole, loop.task_event)

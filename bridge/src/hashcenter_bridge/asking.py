@@ -15,6 +15,7 @@ from .prefix import VOICE_SLOT, PromptKeeper
 from .question import Question
 from .relay import Recalled, Relay
 from .runners import Runner
+from .thoughts import CONTROLLED, VOICE_THINKING_S
 from .tickets import Priority, Ticket, TicketRefused, Tickets
 
 _RETRY_AFTER: Final = {"Retry-After": "5"}
@@ -23,7 +24,10 @@ T = TypeVar("T")
 
 
 class Asking:
-    """Asks `runners`, by name; `keepers` are told what their slots were used for."""
+    """Asks `runners`, by name; `keepers` are told what their slots were used for.
+
+    `thinking_s` is how long a model may only think while somebody waits for its voice.
+    """
 
     def __init__(
         self,
@@ -31,12 +35,15 @@ class Asking:
         runners: Mapping[str, Runner],
         keepers: Mapping[str, PromptKeeper],
         active: Callable[[str], bool],
+        thinking_s: float = VOICE_THINKING_S,
     ) -> None:
         self.runners = runners
         self.counting = Counting(runners, active)
         self._tickets = tickets
         self._keepers = keepers
-        self._relays = {name: Relay(runner) for name, runner in runners.items()}
+        self._relays = {
+            name: Relay(runner, thinking_s=thinking_s) for name, runner in runners.items()
+        }
 
     async def close(self) -> None:
         """Let go of the runners."""
@@ -112,7 +119,7 @@ class Asking:
                 relay = await self._granted(ticket)
                 slot = ticket.slot
                 try:
-                    return await ask(relay, _body(relay.runner, question, slot), ticket)
+                    return await ask(relay, _body(relay.runner, question, ticket), ticket)
                 except Recalled:
                     continue
                 finally:
@@ -135,11 +142,13 @@ def _tell(keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Ques
         keeper.disturbed()
 
 
-def _body(runner: Runner, question: Question, slot: int | None) -> bytes:
+def _body(runner: Runner, question: Question, ticket: Ticket) -> bytes:
     """Return the question as its runner gets it."""
     ours: dict[str, Any] = {}
     if runner.upstream.is_llama_server:
-        ours = {"id_slot": slot, "return_progress": True}
+        ours = {"id_slot": ticket.slot, "return_progress": True}
+        if ticket.priority is Priority.VOICE:
+            ours |= CONTROLLED
     return question.body_for_stream(_name_at(runner, question.model), **ours)
 
 

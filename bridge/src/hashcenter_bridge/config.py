@@ -17,6 +17,7 @@ from . import certificate
 from .certificate import Certificate
 from .errors import ConfigError
 from .log import hide
+from .thoughts import VOICE_THINKING_S
 from .voice import VoiceConfig
 from .wire.topics import RIG_PATTERN
 
@@ -146,6 +147,7 @@ class HttpConfig(_Section):
 
     Beyond this machine it is HTTPS, with a certificate of the rig's own making that Home Assistant
     pins, or the owner's `cert_file` and `key_file`; `plain` is HTTP, by the owner's word.
+    `voice_thinking_s` is how long a model may only think while somebody waits for its voice.
     """
 
     enabled: bool = True
@@ -153,6 +155,7 @@ class HttpConfig(_Section):
     port: int = Field(default=8420, ge=1, le=65_535)
     url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     max_waiting: int = Field(default=16, ge=1, le=1000)
+    voice_thinking_s: float = Field(default=VOICE_THINKING_S, ge=0, le=3600)
     cert_file: Folder | None = None
     key_file: Folder | None = None
     plain: bool = False

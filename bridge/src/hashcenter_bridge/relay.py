@@ -11,6 +11,7 @@ silent ends the stream with an error.
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -25,7 +26,10 @@ from .incoming import PRIORITY_HEADER
 from .opening import Opening
 from .runners import Runner
 from .runners.upstream import session
-from .tickets import Ticket, Usage
+from .thoughts import VOICE_THINKING_S, Thoughts
+from .tickets import Priority, Ticket, Usage
+
+log = logging.getLogger(__name__)
 
 #: A long prompt on a slow machine takes minutes before its first token.
 FIRST_WITHIN_S: Final = 600.0
@@ -33,6 +37,7 @@ FIRST_WITHIN_S: Final = 600.0
 NEXT_WITHIN_S: Final = 60.0
 
 _GOODBYE_WITHIN_S: Final = 5.0
+_CONTROL_WITHIN_S: Final = 10.0
 _RENEW_EVERY_S: Final = 1.0
 _TAIL_BYTES: Final = 4096
 _MAX_PICTURES_BYTES: Final = 64 << 20
@@ -48,21 +53,30 @@ class Recalled(Exception):
 
 
 class Relay:
-    """The way to one runner. The limits are seconds to the first token and between later ones."""
+    """The way to one runner. The limits are seconds to the first token and between later ones.
+
+    `thinking_s` is how long a model may only think while somebody waits for its voice.
+    """
 
     def __init__(
         self,
         runner: Runner,
         first_within_s: float = FIRST_WITHIN_S,
         next_within_s: float = NEXT_WITHIN_S,
+        thinking_s: float = VOICE_THINKING_S,
     ) -> None:
         self.runner = runner
         self._session = session(runner.upstream)
         self._first_within_s = first_within_s
         self._next_within_s = next_within_s
+        self._thinking_s = thinking_s
+        self._told: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Let go of the runner."""
+        for task in self._told:
+            task.cancel()
+        await asyncio.gather(*self._told, return_exceptions=True)
         await self._session.close()
 
     async def embeddings(self, body: bytes, ticket: Ticket) -> web.Response:
@@ -188,6 +202,8 @@ class Relay:
         """Hand the stream on; note the first token, and at the end what the answer took."""
         now = asyncio.get_running_loop().time
         renewed_at, events, tail = 0.0, 0, b""
+        hurries = ticket.priority is Priority.VOICE and self.runner.upstream.is_llama_server
+        thoughts = Thoughts(self._thinking_s) if hurries else None
 
         async def hand_on(data: bytes) -> None:
             nonlocal events, tail
@@ -195,6 +211,8 @@ class Relay:
                 if not ticket.redoable:
                     ticket.on_recall = None
                 await take(data)
+                if thoughts is not None and (answer := thoughts.feed(data, now())):
+                    self._end_thought(answer)
                 events += data.count(b"data: {")
                 tail = (tail + data)[-_TAIL_BYTES:]
 
@@ -210,6 +228,27 @@ class Relay:
             await hand_on(opening.end())
         finally:
             ticket.usage = _usage_at_end(tail) or Usage(completion_tokens=max(0, events - 1))
+
+    def _end_thought(self, answer: str) -> None:
+        """Have the runner end what it thinks and go on with the answer of this id."""
+        task = asyncio.create_task(self._control(answer))
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def _control(self, answer: str) -> None:
+        url = f"{self.runner.upstream.root_url}/v1/chat/completions/control"
+        told = {"id": answer, "action": "reasoning_end"}
+        try:
+            async with (
+                asyncio.timeout(_CONTROL_WITHIN_S),
+                self._session.post(url, json=told, allow_redirects=False) as response,
+            ):
+                status = response.status
+        except (aiohttp.ClientError, OSError) as err:
+            log.debug("%s: its thought could not be ended: %s", self.runner.name, err)
+            return
+        if status != 200:
+            log.info("%s is too old to end a thought (status %d)", self.runner.name, status)
 
     def _broken(self, err: Exception, ticket: Ticket) -> ApiError:
         """Return why there is no answer, or no more of it. Raises Recalled if that was wanted."""
