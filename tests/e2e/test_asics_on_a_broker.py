@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 from hashcenter_bridge.wire.messages import DeviceState, RigState
 from hashcenter_bridge.wire.values import Activity, Effect
 from tests.brokers import Broker
+from tests.e2e.basement import KINDS, RIG, Basement, basement as running_basement, heater_of
 from tests.e2e.house import House, house
-from tests.simulators.asic import PROTOCOLS, Options, Simulator
-from tools.paths import BRIDGE_PYTHON
+from tests.simulators.asic import Simulator
 
 pytestmark = [
     pytest.mark.e2e,
@@ -21,90 +20,17 @@ pytestmark = [
     pytest.mark.parametrize("broker", ["mosquitto"], indirect=True),
 ]
 
-_HTTP_PORT = 18_081
-#: Protocol, plugin, and whether its port is HTTP's.
-_KINDS = (
-    ("braiins", "braiins", True),
-    ("axeos", "axeos", True),
-    ("luxos", "luxos", False),
-    ("whatsminer_v2", "whatsminer_v2", False),
-)
-_RIG = "basement"
-_CONFIGURATION = """\
-[rig]
-id = "basement"
-allow_control = true
-coast_s = 60
-state_folder = "{folder}/state"
-runtime_folder = "{folder}/run"
-[mqtt]
-port = {broker_port}
-[http]
-enabled = false
-[asics]
-stagger_s = 1
-"""
-
-
-class Basement:
-    """A bridge and its four ASICs."""
-
-    def __init__(self, folder: Path, broker_port: int, machines: list[Simulator]) -> None:
-        self.folder = folder
-        self.machines = machines
-        self.process: asyncio.subprocess.Process | None = None
-        text = _CONFIGURATION.format(folder=folder, broker_port=broker_port)
-        for (_, plugin, http), machine in zip(_KINDS, machines, strict=True):
-            text += f'[[asic]]\nplugin = "{plugin}"\naddress = "{machine.address}"\n'
-            text += f"interval_s = 1\n{f'port = {_HTTP_PORT}' if http else ''}\n"
-        (folder / "hashcenter.toml").write_text(text)
-
-    async def start(self) -> None:
-        with (self.folder / "bridge.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                BRIDGE_PYTHON.with_name("hashcenter"), "run",
-                "--config", str(self.folder / "hashcenter.toml"),
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-
-    async def end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        async with asyncio.timeout(30):
-            return await self.process.wait()
-
-    def running(self) -> list[bool]:
-        return [not machine.machine.look().paused for machine in self.machines]
-
 
 @pytest.fixture
 async def basement(broker: Broker, tmp_path: Path) -> AsyncIterator[Basement]:
-    async with AsyncExitStack() as stack:
-        machines = [
-            await stack.enter_async_context(
-                PROTOCOLS[protocol](
-                    Options(f"127.88.0.{n}", number=n, http_port=_HTTP_PORT, speed=20.0)
-                )
-            )
-            for n, (protocol, _, _) in enumerate(_KINDS, 1)
-        ]
-        made = Basement(tmp_path, broker.port, machines)
-        await made.start()
-        try:
-            yield made
-        finally:
-            if made.process is not None and made.process.returncode is None:
-                await made.end(signal.SIGKILL)
+    async with running_basement(tmp_path, broker.port) as made:
+        yield made
 
 
 @pytest.fixture
 async def home(broker: Broker) -> AsyncIterator[House]:
-    async with house(broker.port, _RIG) as opened:
+    async with house(broker.port, RIG) as opened:
         yield opened
-
-
-def heater_of(machine: Simulator) -> str:
-    return f"asic-{machine.mac.replace(':', '-')}"
 
 
 def said_of(home: House, machine: Simulator) -> DeviceState | None:
@@ -126,7 +52,7 @@ async def until_it(home: House, machine: Simulator, activity: Activity) -> Devic
 async def all_known(home: House) -> RigState:
     return await home.until_state(
         lambda one: (
-            len(one.heaters) == len(_KINDS) and all(h.power_w is not None for h in one.heaters)
+            len(one.heaters) == len(KINDS) and all(h.power_w is not None for h in one.heaters)
         )
     )
 

@@ -74,8 +74,15 @@ class Home:
                 await until("Home Assistant has started", partial(_has_started, home), 300, 1.0)
                 yield home
         finally:
-            await self._processes.stop(program, _STOP_WITHIN_S)
+            if self._program is not None:
+                self._program = None
+                await self._processes.stop(program, _STOP_WITHIN_S)
+
+    async def kill(self) -> None:
+        """End it as a power cut would; what runs on it may leave then."""
+        if (program := self._program) is not None:
             self._program = None
+            await self._processes.kill(program)
 
     async def set_up(self, broker_port: int) -> None:
         """Add the broker and accept the one rig that can be heard there."""
