@@ -1,13 +1,14 @@
 """Entities in every unit that people have: converted, or not used and that is said."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
-from custom_components.hashcenter.heat.reading import Readings
+from custom_components.hashcenter.heat.reading import Ages, Readings
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -40,6 +41,29 @@ async def test_a_temperature_is_as_old_as_its_last_word_also_a_repeated_one(
     hass.states.async_set("sensor.room", "21", {"unit_of_measurement": "°C"})
     assert look(hass, 700).thermometer("sensor.room").age_s == pytest.approx(100.0)
     assert look(hass, -3600).thermometer("sensor.room").age_s == 0.0, "a clock that went back"
+
+
+async def test_a_word_does_not_get_younger_when_the_clock_is_set_back(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    passed_s = 0.0
+    ages = Ages(lambda: passed_s)
+
+    def age_s() -> float:
+        wall = dt_util.utcnow().timestamp()
+        return Readings(hass, wall, ages).thermometer("sensor.room").age_s
+
+    hass.states.async_set("sensor.room", "21", {"unit_of_measurement": "°C"})
+    freezer.tick(30)
+    assert age_s() == pytest.approx(30.0)
+    passed_s = 600.0
+    freezer.move_to(NOON - timedelta(hours=2))
+    assert age_s() == pytest.approx(630.0)
+    passed_s = 660.0
+    freezer.move_to(NOON + timedelta(days=3))
+    assert age_s() == pytest.approx(690.0), "nor older when it is set ahead"
+    hass.states.async_set("sensor.room", "21", {"unit_of_measurement": "°C"})
+    assert age_s() == pytest.approx(0.0)
 
 
 async def test_weather_and_climate_entities_are_thermometers_too(hass: HomeAssistant) -> None:

@@ -56,6 +56,39 @@ def test_somebody_elses_watts_are_taken_off_what_the_room_wants() -> None:
     assert house.room.demand_w == alone.room.demand_w - 2000.0
 
 
+def test_a_demand_waits_while_a_window_of_its_room_is_open() -> None:
+    house = scene(gpu(outside=_asked(600.0)), asic(outside=_asked()))
+    house.pass_minutes(10)
+    assert (house.heater("rig").power_w, house.heater("s19").power_w) == (600.0, 2000.0)
+    house.change_room(windows_open=True)
+    house.pass_minutes()
+    assert house.heater("rig").power_w == 0.0
+    assert house.heater("rig").limit.code is LimitCode.WINDOW
+    assert house.heater("s19").power_w == 1200.0, "a miner waits at its lowest step"
+    assert house.heater("s19").do is Do.LEASE
+    house.change_room(windows_open=False)
+    house.pass_minutes()
+    assert (house.heater("rig").power_w, house.heater("s19").power_w) == (600.0, 2000.0)
+
+
+def test_a_demand_that_waits_leaves_no_heater_to_its_owners_safe_state() -> None:
+    house = scene(gpu(outside=_asked(600.0)), rooms=(room(mode=HvacMode.OFF, windows_open=True),))
+    house.pass_minutes()
+    assert (house.heater("rig").do, house.heater("rig").power_w) == (Do.LEASE, 0.0)
+    assert house.heater("rig").limit.code is LimitCode.WINDOW
+
+
+def test_frost_goes_before_what_anybody_asks() -> None:
+    cold = room(thermometer=Thermometer(5.0), heat_loss_w_per_k=60.0)
+    house = scene(gpu(outside=_asked(0.0)), rooms=(cold,))
+    house.pass_minutes()
+    assert house.heater("rig").power_w > 0.0
+    assert house.room.limit.code is LimitCode.FROST
+    house.change_room(thermometer=Thermometer(9.0))
+    house.pass_minutes()
+    assert (house.heater("rig").do, house.heater("rig").power_w) == (Do.LEASE, 0.0)
+
+
 def test_somebody_elses_demand_stops_above_its_own_high_limit() -> None:
     house = scene(asic(outside=_asked(high_limit_c=24.0, thermometer=Thermometer(24.5))))
     house.pass_minutes()

@@ -1,6 +1,7 @@
 """Peak-price events, generators, tripped breakers: what everybody sheds, and how it comes back."""
 
 import itertools
+import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from custom_components.hashcenter.control.seen import (
     PeakEvent,
     Thermometer,
 )
+from custom_components.hashcenter.control.state import restored, stored
 from custom_components.hashcenter.control.wanted import Do, LimitCode
 
 from .scene import START, Scene, asic, breaker, gpu, room, scene
@@ -118,6 +120,29 @@ def test_on_a_generator_nothing_hashes_whatever_else_is(also: str) -> None:
         house.change_heater("s19", outside=OutsideDemand(2000.0, until=START + 36_000.0))
     house.pass_minutes()
     assert _asked_w(house) == 0
+
+
+def test_a_generator_that_is_silent_is_as_it_said_last() -> None:
+    for said in (True, False):
+        house = _warm()
+        house.change_money(on_generator=said)
+        house.pass_minutes(5)
+        house.change_money(on_generator=None)
+        house.pass_minutes()
+        assert (_asked_w(house) == 0) is said
+        house.state = restored(json.loads(json.dumps(stored(house.state))))
+        house.pass_minutes()
+        assert (_asked_w(house) == 0) is said, "over a restart, too"
+
+
+def test_a_generator_that_nobody_ever_heard_of_runs() -> None:
+    house = scene(gpu(), asic(), rooms=(room(thermometer=Thermometer(15.0)),))
+    house.change_money(on_generator=None)
+    house.pass_minutes(5)
+    assert _asked_w(house) == 0
+    house.change_money(on_generator=False)
+    house.pass_minutes(5)
+    assert _asked_w(house) > 0
 
 
 def test_a_room_whose_heaters_a_generator_sheds_needs_backup() -> None:

@@ -4,7 +4,7 @@
 2. What does not answer, takes no requests or is in its owner's hands is counted and left alone.
 3. What would trip a breaker after a power cut, or stands behind a tripped one, gets nothing.
 4. Frost, high limit, open windows, a room that is off or too warm (safety.py, in its order).
-5. Somebody else's demand, while it holds.
+5. Somebody else's demand, while it holds; it waits while its room freezes or has a window open.
 6. Rooms get their demand, the coldest first, from the heaters that are worth most (allocate.py).
 7. Who may answer gets what is left of the circuit as its cap.
 8. Hashing that nobody needs the heat of: only where it pays and its owner said yes.
@@ -13,7 +13,7 @@
 `now` is seconds since 1970. Nothing here acts: the caller says each lease and measures its effect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -36,17 +36,19 @@ from .sharing import rooms_of
 from .slow import Need
 from .state import CircuitMemory, RoomState, State, not_after
 from .summary import circuit_wanted, delivered_w, room_wanted
-from .wanted import HouseWanted, MoneyWanted
+from .wanted import HouseWanted, Limit, LimitCode, MoneyWanted
 
 
 def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWanted]:
     """Return what to remember, and what every heater, room and circuit should be."""
     state = not_after(state, now)
     has_room = rooms_of(seen, state.heaters)
+    first = frozenset(one.id for one in seen.rooms if _goes_first(state, one, now))
     seen = replace(
         seen,
-        heaters=tuple(_placed(one, has_room.get(one.key), now) for one in seen.heaters),
+        heaters=tuple(_placed(one, has_room.get(one.key), first, now) for one in seen.heaters),
         circuits=tuple(circuits.known(one, state.circuits.get(one.id)) for one in seen.circuits),
+        money=money.known(seen.money, on_generator=state.on_generator),
     )
     heaters = {heater.key: heater for heater in seen.heaters}
     breakers = {circuit.id: circuit for circuit in seen.circuits}
@@ -125,16 +127,23 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
             MappingProxyType(room_memories),
             MappingProxyType(staging.memories(leases, heaters, state.heaters, most_now, now)),
             MappingProxyType(circuit_memories),
+            seen.money.on_generator,
         ),
         wanted,
     )
 
 
-def _placed(heater: HeaterSeen, room: str | None, now: float) -> HeaterSeen:
-    """Return the heater in the room that has it, without a demand whose time is over."""
+def _placed(
+    heater: HeaterSeen, room: str | None, first: AbstractSet[str], now: float
+) -> HeaterSeen:
+    """Return the heater in the room that has it, without a demand whose time is over.
+
+    A demand waits where the room is one of `first`.
+    """
     outside = heater.outside
-    if outside is not None and outside.until <= now:
-        heater = replace(heater, outside=None)
+    if outside is not None:
+        waits = replace(outside, waits=room in first)
+        heater = replace(heater, outside=None if outside.until <= now else waits)
     return heater if heater.room == room else replace(heater, room=room)
 
 
@@ -166,16 +175,26 @@ def _coldest_first(seen: HouseSeen, state: State) -> list[RoomSeen]:
     return sorted(seen.rooms, key=need)
 
 
+def _heard(state: State, room: RoomSeen, now: float) -> tuple[RoomState, float | None]:
+    """Return the room's memory after its thermometer was heard, and what that is believed."""
+    memory = state.rooms.get(room.id, RoomState())
+    memory = replace(memory, rhythm=safety.hear(memory.rhythm, room.thermometer, now))
+    stale = safety.is_stale(memory.rhythm, room.thermometer)
+    return memory, None if stale else room.thermometer.temp_c
+
+
+def _goes_first(state: State, room: RoomSeen, now: float) -> bool:
+    """Return whether the room's own rules go before what anybody asks of its heaters."""
+    return room.windows_open or safety.freezes(room, *_heard(state, room, now))
+
+
 def _demand(
     state: State, seen: HouseSeen, room: RoomSeen, heaters: tuple[HeaterSeen, ...], now: float
 ) -> tuple[RoomState, safety.Verdict]:
     """Return the room's memory with what it needs now, and safety's word on it."""
-    memory = state.rooms.get(room.id, RoomState())
-    memory = replace(memory, rhythm=safety.hear(memory.rhythm, room.thermometer, now))
-    stale = safety.is_stale(memory.rhythm, room.thermometer)
-    temp_c = None if stale else room.thermometer.temp_c
-    found = safety.verdict(room, memory, temp_c, on_generator=seen.money.on_generator)
-    ours = [heater for heater in heaters if is_ours(heater, seen) and heater.outside is None]
+    memory, temp_c = _heard(state, room, now)
+    found = safety.verdict(room, memory, temp_c, on_generator=bool(seen.money.on_generator))
+    ours = [heater for heater in heaters if is_ours(heater, seen) and not heater.is_asked_for]
     foreign = [heater for heater in heaters if heater not in ours]
     heat = rooms.RoomHeat(
         delivered_w=delivered_w(heaters),
@@ -221,4 +240,6 @@ def _fill(
         able = bounds[heater.key].most_w >= heater.min_w
         if found.limit is not None and able and plan.power_w[heater.key] <= 0:
             plan.limits[heater.key] = found.limit
+        if heater.outside is not None and room.windows_open and not found.frost:
+            plan.limits[heater.key] = Limit(LimitCode.WINDOW)
     return replace(memory, missing_j=chosen.missing_j, surplus_j=chosen.surplus_j)

@@ -107,7 +107,7 @@ def lease_outside(
     """Plan the watts that somebody else asks for, inside the heater's and the circuits' limits."""
     for heater in seen.heaters:
         demand = heater.outside
-        if demand is None or heater.key in plan.power_w:
+        if demand is None or demand.waits or heater.key in plan.power_w:
             continue
         stop = _outside_stop(heater, demand, seen)
         bound = bounds[heater.key]
@@ -187,7 +187,7 @@ def lease_paying(
 def sheds(seen: HouseSeen) -> bool:
     """Return whether nothing hashes that no room needs: a peak-price event, a generator."""
     event = seen.money.peak is not None and seen.money.peak.active
-    return event or seen.money.on_generator
+    return event or bool(seen.money.on_generator)
 
 
 def _is_cool(

@@ -6,6 +6,7 @@ credited 0. Every joule counts once: prices are weighted by measured watts of wh
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from .requests import HeaterKey
@@ -15,6 +16,16 @@ from .wanted import MoneyWanted, Price
 _KWH_J: Final = 3.6e6
 _HOURS: Final = 24.0
 _EVEN_SHARE: Final = 0.05
+
+
+def known(money: MoneySeen, *, on_generator: bool | None) -> MoneySeen:
+    """Return it with the supply as it was while nobody can say; one nobody ever heard of runs.
+
+    `on_generator` is the last word.
+    """
+    if money.on_generator is not None:
+        return money
+    return replace(money, on_generator=on_generator is not False)
 
 
 def hash_value_per_kwh(per_th_day: float, j_per_th: float) -> float:

@@ -81,17 +81,21 @@ class Verdict:
         return self.limit is not None and self.limit.code not in _SPARES_MINERS
 
 
+def freezes(room: RoomSeen, memory: RoomState, temp_c: float | None) -> bool:
+    """Return whether the room is heated against freezing, calmly; a `temp_c` of None is stale."""
+    return temp_c is not None and temp_c < room.frost_c + (_CALM_K if memory.frost else 0.0)
+
+
 def verdict(
     room: RoomSeen, memory: RoomState, temp_c: float | None, *, on_generator: bool
 ) -> Verdict:
     """Return the first rule that applies to the room; `temp_c` is None while it is stale."""
     blind, airy = temp_c is None, room.windows_open
-    if temp_c is not None and temp_c < room.frost_c + (_CALM_K if memory.frost else 0.0):
-        return Verdict(
-            Limit(LimitCode.FROST, {"temp_c": temp_c, "frost_c": room.frost_c}), frost=True
-        )
+    if freezes(room, memory, temp_c):
+        values: dict[str, float | str] = {"temp_c": temp_c or 0.0, "frost_c": room.frost_c}
+        return Verdict(Limit(LimitCode.FROST, values), frost=True)
     if temp_c is not None and temp_c > room.high_c - (_CALM_K if memory.over else 0.0):
-        values: dict[str, float | str] = {"temp_c": temp_c, "limit_c": room.high_c}
+        values = {"temp_c": temp_c, "limit_c": room.high_c}
         return Verdict(Limit(LimitCode.HIGH_LIMIT, values), off=True)
     if room.mode is HvacMode.OFF:
         return Verdict(Limit(LimitCode.ROOM_OFF), blind=blind, off=airy)

@@ -44,13 +44,15 @@ class OutsideDemand:
     """Watts that somebody else asks of a heater: a person, another thermostat, an automation.
 
     It holds until `until` (seconds since 1970). With a `thermometer`, it ends early above
-    `high_limit_c` and pauses while the thermometer is stale.
+    `high_limit_c` and pauses while the thermometer is stale. It `waits` while the heater's room
+    freezes or has a window open: the heater is the room's then.
     """
 
     power_w: float
     until: float
     high_limit_c: float | None = None
     thermometer: Thermometer | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,11 @@ class HeaterSeen:
     hash_value_per_kwh: float | None = None
     tokens_per_joule: float | None = None
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody else's demand holds for it now."""
+        return self.outside is not None and not self.outside.waits
+
 
 @dataclass(frozen=True)
 class Meter:
@@ -201,8 +208,9 @@ class MoneySeen:
     alternative_cop: float | None = None
     alternative_price_per_kwh: float | None = None
     peak: PeakEvent | None = None
-    #: The house runs on a generator or a battery: no hashing.
-    on_generator: bool = False
+    #: The house runs on a generator or a battery: no hashing. None: the entity that would say it is
+    #: silent; its last word holds, and before its first it does.
+    on_generator: bool | None = False
     #: Watts of solar that would be exported; None: unknown or none.
     surplus_w: float | None = None
 

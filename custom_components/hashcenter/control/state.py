@@ -104,6 +104,8 @@ class State:
     rooms: Mapping[str, RoomState] = field(default_factory=lambda: MappingProxyType({}))
     heaters: Mapping[HeaterKey, HeaterMemory] = field(default_factory=lambda: MappingProxyType({}))
     circuits: Mapping[str, CircuitMemory] = field(default_factory=lambda: MappingProxyType({}))
+    #: The last word on whether the house runs on a generator or a battery.
+    on_generator: bool | None = None
 
 
 def not_after(state: State, now: float) -> State:
@@ -137,7 +139,12 @@ def not_after(state: State, now: float) -> State:
         name: replace(one, at=min(one.at, now), started_at=min(one.started_at, now))
         for name, one in state.circuits.items()
     }
-    return State(MappingProxyType(rooms), MappingProxyType(heaters), MappingProxyType(circuits))
+    return State(
+        MappingProxyType(rooms),
+        MappingProxyType(heaters),
+        MappingProxyType(circuits),
+        state.on_generator,
+    )
 
 
 def stored(state: State) -> dict[str, Any]:
@@ -146,6 +153,7 @@ def stored(state: State) -> dict[str, Any]:
         "rooms": {room: asdict(memory) for room, memory in state.rooms.items()},
         "heaters": [{"key": list(key), **asdict(memory)} for key, memory in state.heaters.items()],
         "circuits": {circuit: asdict(memory) for circuit, memory in state.circuits.items()},
+        "on_generator": state.on_generator,
     }
 
 
@@ -167,7 +175,13 @@ def restored(data: Mapping[str, Any]) -> State:
         key, heater = part.get("key"), _read(HeaterMemory, part)
         if heater is not None and isinstance(key, list) and len(key) == 2:
             heaters[HeaterKey(str(key[0]), str(key[1]))] = heater
-    return State(MappingProxyType(rooms), MappingProxyType(heaters), MappingProxyType(circuits))
+    supply = data.get("on_generator")
+    return State(
+        MappingProxyType(rooms),
+        MappingProxyType(heaters),
+        MappingProxyType(circuits),
+        supply if isinstance(supply, bool) else None,
+    )
 
 
 def _items(part: object) -> list[tuple[str, Mapping[str, Any]]]:

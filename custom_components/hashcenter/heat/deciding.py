@@ -39,7 +39,7 @@ from . import attention
 from .backup_heat import BackupHeat
 from .house_seen import house_seen, places_of
 from .measured import Measured
-from .reading import Readings
+from .reading import Ages, Readings
 from .rig_seen import Places, heaters_seen
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Deciding:
         self._house = house
         self._on_due = on_due
         self.measured = Measured()
+        self._ages = Ages()
         self.backups = BackupHeat(hass, house.config_entry)
         self.state = memory.State()
         self.tilting = TiltMemory()
@@ -135,7 +136,7 @@ class Deciding:
 
     def trial(self, people: People, wishes: Mapping[str, RoomWish]) -> HouseWanted:
         """Return what would be decided now; nothing is remembered."""
-        readings = Readings(self._hass, time.time())
+        readings = Readings(self._hass, time.time(), self._ages)
         places = places_of(self._house.plan, people, readings, self._house.disputes)
         seen = self.look(people, wishes, places, readings)
         return policy.decide(self.state, seen, readings.now)[1]
@@ -144,7 +145,7 @@ class Deciding:
     def async_decide(self, people: People, wishes: Mapping[str, RoomWish]) -> None:
         """Look and decide; before the first decision wait for those who were not heard yet."""
         now = time.time()
-        readings = Readings(self._hass, now)
+        readings = Readings(self._hass, now, self._ages)
         self._count_energy(readings)
         self._people = people
         self._places = places_of(self._house.plan, people, readings, self._house.disputes)
@@ -242,7 +243,8 @@ class Deciding:
         if self.seen is None or self.wanted is None:
             self._on_due()
             return
-        entity_id, readings = event.data["entity_id"], Readings(self._hass, time.time())
+        entity_id = event.data["entity_id"]
+        readings = Readings(self._hass, time.time(), self._ages)
         plan = self._house.plan
         if attention.entity_matters(entity_id, plan, self._people, self.seen, readings):
             self._on_due()

@@ -178,7 +178,6 @@ def _money(money: MoneyPlan, used_kwh: float, readings: Readings, now: float) ->
     if money.hash_value_entity:
         value = readings.value_per_th_day(money.hash_value_entity, money.bitcoin_price_entity)
     surplus_w, age_s = readings.watts(money.surplus_entity) if money.surplus_entity else (None, 0.0)
-    generator = readings.is_on(money.generator_entity) if money.generator_entity else None
     return MoneySeen(
         price_per_kwh=price_per_kwh(
             money.tiers, used_kwh, entity=price, figure=money.price_per_kwh
@@ -189,9 +188,20 @@ def _money(money: MoneyPlan, used_kwh: float, readings: Readings, now: float) ->
         alternative_cop=money.alternative_cop,
         alternative_price_per_kwh=money.alternative_price_per_kwh,
         peak=_peak(money.peak_entity, readings, now) if money.peak_entity else None,
-        on_generator=generator is True,
+        on_generator=_on_generator(money, readings),
         surplus_w=surplus_w if age_s <= _SURPLUS_STALE_S else None,
     )
+
+
+def _on_generator(money: MoneyPlan, readings: Readings) -> bool | None:
+    """Return whether the house runs on a generator; None while its entity is silent."""
+    if money.generator_entity is None:
+        return False
+    runs = readings.is_on(money.generator_entity)
+    if runs is None:
+        what = "does not say whether the house runs on it; what it said last still holds"
+        readings.note(money.generator_entity, what)
+    return runs
 
 
 def _peak(entity_id: str, readings: Readings, now: float) -> PeakEvent | None:

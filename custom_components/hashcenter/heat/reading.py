@@ -5,6 +5,7 @@ is kept in `problems`, a sentence per entity.
 """
 
 import math
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -49,12 +50,37 @@ _SATOSHIS_PER_BITCOIN: Final = 1e8
 _COLDEST_C: Final = -90.0
 
 
-class Readings:
-    """One look at entities, at `now` (seconds since 1970)."""
+class Ages:
+    """How old what entities said is, by a clock that nobody sets (seconds of `clock`).
 
-    def __init__(self, hass: HomeAssistant, now: float) -> None:
+    A state carries the time of the clock on the wall: where that was set back, a word from before
+    lies ahead. So each word is known by its time, and its age counts from when it was met first.
+    """
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        """Know nothing yet."""
+        self._clock = clock or time.monotonic
+        #: Entity id -> the word's own time, when it was looked at first, and its age then.
+        self._met: dict[str, tuple[float, float, float]] = {}
+
+    def age_s(self, state: State, now: float) -> float:
+        """Return the age of a state's last word; `now` is the time on the wall."""
+        said_at, clock = state.last_reported_timestamp, self._clock()
+        known = self._met.get(state.entity_id)
+        if known is None or known[0] != said_at:
+            known = (said_at, clock, max(0.0, now - said_at))
+            self._met[state.entity_id] = known
+        _, met_at, age_s = known
+        return age_s + max(0.0, clock - met_at)
+
+
+class Readings:
+    """One look at entities, at `now` (seconds since 1970); `ages` outlives it."""
+
+    def __init__(self, hass: HomeAssistant, now: float, ages: Ages | None = None) -> None:
         """Look at the states of `hass`."""
         self._hass = hass
+        self._ages = ages or Ages()
         self.now = now
         #: What is wrong with entities that were looked at: a sentence by entity id.
         self.problems: dict[str, str] = {}
@@ -157,7 +183,7 @@ class Readings:
         return state
 
     def _age_s(self, state: State) -> float:
-        return max(0.0, self.now - state.last_reported_timestamp)
+        return self._ages.age_s(state, self.now)
 
     def _number(self, state: State, text: object) -> float | None:
         if text is None or text in _SILENT:
