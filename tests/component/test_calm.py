@@ -175,6 +175,8 @@ async def test_a_heartbeat_without_news_writes_nothing(
 ) -> None:
     await set_up_house(hass, ATTIC)
     rig = await live_rig(hass)
+    rig.beat()
+    await hass.async_block_till_done()
     reported = {state.entity_id: state.last_reported for state in hass.states.async_all("sensor")}
     freezer.tick(5)
     rig.beat()

@@ -1,4 +1,9 @@
-"""Sensors that add up the counters of rigs (energy.py) and keep the sum over a restart."""
+"""Sensors that add up the counters of rigs (energy.py) and keep the sum over a restart.
+
+After a power cut the sum that was kept may be older than what was shown last. So nothing is shown
+after a start before it has caught up with the counters: to statistics a sum that falls is a new
+meter, which is counted from 0.
+"""
 
 from types import MappingProxyType
 from typing import Any, override
@@ -20,6 +25,7 @@ class HouseEnergy(HouseSensor, RestoreEntity):
     """The house's energy: what its rigs' counters went up by, since the house was set up."""
 
     _sum = Accumulator()
+    _caught_up = False
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -35,13 +41,15 @@ class HouseEnergy(HouseSensor, RestoreEntity):
     @override
     def read(self) -> Value:
         self._sum = self._sum.add(rig_counters(self.coordinator))
-        return self._sum.total_kwh
+        self._caught_up = self._caught_up or all_heard(self.coordinator)
+        return self._sum.total_kwh if self._caught_up else None
 
 
 class HouseEnergyToday(HouseSensor, RestoreEntity):
     """The house's energy since midnight, where Home Assistant lives."""
 
     _today = Daily()
+    _caught_up = False
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -59,13 +67,15 @@ class HouseEnergyToday(HouseSensor, RestoreEntity):
     def read(self) -> Value:
         today = dt_util.now().date().isoformat()
         self._today = self._today.add(rig_counters(self.coordinator), today)
-        return self._today.sum.total_kwh
+        self._caught_up = self._caught_up or all_heard(self.coordinator)
+        return self._today.sum.total_kwh if self._caught_up else None
 
 
 class OtherEnergy(RigSensor, RestoreEntity):
     """What a rig used beyond its GPUs and its CPU: the machine itself and its power supply."""
 
     _rest = Remainder()
+    _caught_up = False
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -102,7 +112,13 @@ class OtherEnergy(RigSensor, RestoreEntity):
                 one.uid in parts for one in devices if "energy_kwh" in one.capabilities.readings
             )
             self._rest = self._rest.add(rig.live.energy_kwh, parts, complete=complete)
-        return self._rest.said_kwh if self._rest.whole.counters else None
+            self._caught_up = self._caught_up or complete
+        return self._rest.said_kwh if self._caught_up else None
+
+
+def all_heard(house: House) -> bool:
+    """Return whether every rig was heard, or has been away for so long that it may be forgotten."""
+    return all(rig.data.live is not None or rig.data.lost for rig in house.rigs.values())
 
 
 def rig_counters(house: House) -> dict[str, float]:
