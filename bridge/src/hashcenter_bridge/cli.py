@@ -97,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     add("run", _run, "run the bridge until it is told to stop")
     check = add("doctor", _doctor, "check this rig and say what to repair")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    check.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="FILE.tar.gz",
+        help="also put findings, settings, state and log into a file, without secrets",
+    )
     show_key = add("key", _key, "print the key that Home Assistant asks for")
     show_key.add_argument("--renew", action="store_true", help="make a new key first")
     devices = add("devices", _devices, "list the devices that the configured plugins find")
@@ -169,7 +175,9 @@ def _run(asked: argparse.Namespace) -> None:
 
 
 def _doctor(asked: argparse.Namespace) -> int:
-    return asyncio.run(doctor.examine(config.find(asked.config), as_json=asked.json))
+    return asyncio.run(
+        doctor.examine(config.find(asked.config), as_json=asked.json, bundle_to=asked.bundle)
+    )
 
 
 def _key(asked: argparse.Namespace) -> None:

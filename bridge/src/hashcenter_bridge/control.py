@@ -20,12 +20,24 @@ SOCKET = "control.sock"
 
 
 def create_app(loop: Loop) -> web.Application:
-    """Return the little server: GET /status, POST /stop, /release, /unpair, /adopt/UID."""
+    """Return the little server: GET /status, /self, POST /stop, /release, /unpair, /adopt/UID."""
 
     async def status(_: web.Request) -> web.Response:
         loop.rig.store.tick()
         state = rig_state(loop.rig, device_states(loop.rig))
         return web.Response(text=encode(state), content_type="application/json")
+
+    async def self_(_: web.Request) -> web.Response:
+        rig, line = loop.rig, loop.line
+        return web.json_response(
+            {
+                "boot_id": rig.boot_id,
+                "up_s": round(rig.clock()),
+                "births": line.births if line else 0,
+                "controller": rig.store.kept.controller,
+                "refused": rig.control_refused,
+            }
+        )
 
     async def stop(_: web.Request) -> web.Response:
         loop.stop_all(engaged=True)
@@ -51,6 +63,7 @@ def create_app(loop: Loop) -> web.Application:
     app.add_routes(
         [
             web.get("/status", status),
+            web.get("/self", self_),
             web.post("/stop", stop),
             web.post("/release", release),
             web.post("/unpair", unpair),

@@ -81,6 +81,8 @@ class Line:
         self.online = False
         self.why = "not connected yet"
         self.connects = 0
+        #: How often Home Assistant was heard to be born.
+        self.births = 0
         #: Messages that the broker took, and tries to reach it: it grows while the line is alive.
         self.turns = 0
 
@@ -174,6 +176,7 @@ class Line:
             if message.topic.value == request:
                 self._heard(payload, bool(message.retain))
             elif payload == b"online" and not message.retain and self._birth is None:
+                self.births += 1
                 delay_s = random.uniform(*_BIRTH_S)  # noqa: S311
                 self._birth = asyncio.get_running_loop().call_later(delay_s, self._greet)
         raise aiomqtt.MqttError("the broker closed the line")

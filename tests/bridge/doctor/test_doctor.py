@@ -8,6 +8,7 @@ import pytest
 
 from hashcenter_bridge import doctor
 from hashcenter_bridge.devices import Sample
+from hashcenter_bridge.doctor import broker as listening
 from hashcenter_bridge.doctor.devices import judged
 from hashcenter_bridge.wire.values import Readings
 from tests.brokers import HOST, Broker
@@ -19,6 +20,11 @@ async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "LISTEN_S", 0.0)
 
 
 def write(folder: Path, port: int, more: str = "") -> Path:

@@ -235,6 +235,17 @@ async def test_a_stranger_is_refused(gpus: FakeGpus) -> None:
             assert "stranger" in answer
 
 
+async def test_whoever_asks_whether_it_may_changes_nothing(tmp_path: Path, gpus: FakeGpus) -> None:
+    async with powerd(tmp_path, gpus) as helper, bridge(tmp_path, helper.socket) as (plugin, uid):
+        assert await Client(helper.socket).may() == "nobody holds them now"
+        await plugin.set_power_limit(uid, 250.0)
+        answer = await asyncio.to_thread(another_process, helper.socket, 0, '{"verb": "may"}\n')
+        assert '"ok":true' in answer
+        assert f"process {os.getpid()} holds them now" in answer
+        assert await limit_w(plugin, uid) == 250.0
+        await plugin.set_power_limit(uid, 240.0)  # it still holds them
+
+
 async def test_root_may_release_the_limits_to_the_factory_default(
     tmp_path: Path, gpus: FakeGpus
 ) -> None:

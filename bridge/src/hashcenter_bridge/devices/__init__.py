@@ -7,9 +7,10 @@ so a driver may be slow without stalling anything else.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..errors import DeviceFault
+from ..finding import Finding
 from ..wire.messages import Device
 from ..wire.values import Readings
 
@@ -29,6 +30,14 @@ class Sample:
     foreign: tuple[int, ...] = ()
     foreign_why: str | None = None
     memory_mib: Mapping[int, float | None] | None = None
+
+
+@runtime_checkable
+class Examined(Protocol):
+    """A driver that can prove more of its devices than one look shows."""
+
+    async def checkup(self, for_s: float, *, needed: bool) -> list[Finding]:
+        """Look for `for_s` seconds; `needed`: setting limits has to work. Raises DeviceFault."""
 
 
 class Driver(Protocol):

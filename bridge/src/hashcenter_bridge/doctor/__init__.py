@@ -5,7 +5,9 @@ subject. None changes anything on the rig: what is tried is tried with what is s
 names that nobody has.
 """
 
+import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +17,14 @@ from .. import build, config
 from ..config import Config, Source
 from ..errors import BridgeError
 from ..finding import Finding
-from . import broker, devices, machine, models
+from . import broker, bundle, devices, machine, models
 
 Check: TypeAlias = Callable[[Config, Source], Awaitable[list[Finding]]]
 
 _MARK: Final = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
 #: In the order of the report.
 _CHECKS: Final[tuple[Check, ...]] = (
+    machine.user,
     machine.folders,
     machine.masters,
     devices.driven,
@@ -32,15 +35,29 @@ _CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-async def examine(path: Path, *, as_json: bool) -> int:
-    """Print the report and return the exit code: 0 when nothing failed."""
+async def examine(path: Path, *, as_json: bool, bundle_to: Path | None = None) -> int:
+    """Print the report and return the exit code: 0 when nothing failed.
+
+    With `bundle_to` everything that helps is put into that file. Raises BridgeError if it cannot.
+    """
     findings = await look(path)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
             print(f"{_MARK[finding.result]} {finding.check}: {finding.text}")
+    if bundle_to is not None:
+        made = await asyncio.to_thread(bundle.write, bundle_to, path, _settings(path), findings)
+        print(f"Written without secrets: {made}. Read it before you show it.", file=sys.stderr)
     return int(any(finding.result == "failed" for finding in findings))
+
+
+def _settings(path: Path) -> Config | None:
+    """Return what the owner's file says, None for one that is wrong."""
+    try:
+        return config.load(path)[0]
+    except BridgeError:
+        return None
 
 
 async def look(path: Path) -> list[Finding]:

@@ -2,12 +2,15 @@
 
 from .. import build
 from ..config import Config, Source
-from ..devices import Sample
+from ..devices import Examined, Sample
 from ..errors import DeviceFault, PluginUnavailable
 from ..finding import Finding
 from ..fleet import console
 from ..fleet.console import knob
 from ..plugin import PluginContext
+
+#: For how long energy and watts are compared.
+WATCH_S = 5.0
 
 
 async def driven(settings: Config, source: Source) -> list[Finding]:
@@ -28,6 +31,11 @@ async def driven(settings: Config, source: Source) -> list[Finding]:
                 findings.append(Finding(device.name, "failed", text))
                 continue
             findings.append(judged(device.name, sample))
+        if isinstance(driver, Examined):
+            try:
+                findings += await driver.checkup(WATCH_S, needed=settings.rig.allow_control)
+            except DeviceFault as fault:
+                findings.append(Finding("devices", "failed", fault.text))
         await driver.close()
     if not findings and not settings.asic:
         findings.append(Finding("devices", "failed", "no device was found"))

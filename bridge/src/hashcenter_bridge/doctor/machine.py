@@ -1,6 +1,8 @@
-"""The machine: its folders, and who else sets its GPUs."""
+"""The machine: who asks, its folders, and who else sets its GPUs."""
 
 import asyncio
+import os
+import pwd
 import shutil
 from typing import Final
 
@@ -21,8 +23,33 @@ async def folders(settings: Config, _: Source) -> list[Finding]:
         existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(existing).free
         result: Result = "ok" if free > _LOW_DISK_BYTES else "warning"
-        findings.append(Finding(name, result, f"{folder}, {free / 1e9:.1f} GB free"))
+        text = f"{folder}, {free / 1e9:.1f} GB free"
+        if not os.access(existing, os.W_OK):
+            result, text = "failed", f"{text}; this user may not write to {existing}"
+        elif result == "warning":
+            text += ": make room, or energy is counted in memory only"
+        findings.append(Finding(name, result, text))
     return findings
+
+
+async def user(settings: Config, _: Source) -> list[Finding]:
+    """Whether what follows is asked as the user that the bridge is."""
+    me, folder = _name(os.geteuid()), settings.rig.state_folder
+    try:
+        owner = _name(folder.stat().st_uid)
+    except OSError:
+        return []  # it never ran, so it may become anybody
+    if owner == me:
+        return [Finding("user", "ok", f"{me}, as the bridge")]
+    text = f"you are {me}, the bridge is {owner}, who may do other things: ask as that user"
+    return [Finding("user", "warning", f"{text}, `sudo -u {owner} hashcenter doctor`")]
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 async def masters(settings: Config, _: Source) -> list[Finding]:

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from ..errors import DeviceFault
-from .protocol import MAX_LINE_BYTES, Answer, Bye, Release, Renew, SetLimit
+from .protocol import MAX_LINE_BYTES, Answer, AnyAsk, Bye, May, Release, Renew, SetLimit
 
 _ANSWER_S: Final = 6.0
 
@@ -35,6 +35,13 @@ class Client:
         """Say that the bridge is well. Raises DeviceFault when powerd cannot be told."""
         await self._ask(Renew())
 
+    async def may(self) -> str:
+        """Return who holds the limits. Raises DeviceFault when this user may not ask."""
+        try:
+            return (await self._ask(May())).text
+        finally:
+            self._hang_up()
+
     async def release(self) -> None:
         """Have every card at its factory default again (root). Raises DeviceFault."""
         await self._ask(Release())
@@ -47,7 +54,7 @@ class Client:
             await self._ask(Bye())
         self._hang_up()
 
-    async def _ask(self, said: SetLimit | Renew | Bye | Release) -> Answer:
+    async def _ask(self, said: AnyAsk) -> Answer:
         async with self._lock:
             try:
                 async with asyncio.timeout(_ANSWER_S):

@@ -1,11 +1,11 @@
 """What bridge and powerd say to each other: one JSON object per line over a UNIX socket.
 
-The bridge says `limit` (a GPU's watts), `renew` (it is well), `bye` (it ends: fall at once). Only
-root says `release` (every card's factory default again). Each is answered by `Answer`. There is no
-verb for anything but limits.
+The bridge says `limit` (a GPU's watts), `renew` (it is well), `bye` (it ends: fall at once), the
+doctor `may` (am I heard?). Only root says `release` (every card's factory default again). Each is
+answered by `Answer`. There is no verb for anything but limits.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -36,14 +36,20 @@ class Bye(_Line):
     verb: Literal["bye"] = "bye"
 
 
+class May(_Line):
+    """Whether this user may ask; nothing is set, and nobody becomes the one who holds limits."""
+
+    verb: Literal["may"] = "may"
+
+
 class Release(_Line):
     """Set every card to its factory default and leave it (uninstall)."""
 
     verb: Literal["release"] = "release"
 
 
-Ask = Annotated[SetLimit | Renew | Bye | Release, Field(discriminator="verb")]
-_ASK: Final[TypeAdapter[SetLimit | Renew | Bye | Release]] = TypeAdapter(Ask)
+AnyAsk: TypeAlias = SetLimit | Renew | Bye | May | Release
+_ASK: Final[TypeAdapter[AnyAsk]] = TypeAdapter(Annotated[AnyAsk, Field(discriminator="verb")])
 
 
 class Answer(_Line):
@@ -55,7 +61,7 @@ class Answer(_Line):
     limit_w: float | None = None
 
 
-def read_ask(line: bytes) -> SetLimit | Renew | Bye | Release:
+def read_ask(line: bytes) -> AnyAsk:
     """Return what a line asks; raises ValueError with the first mistake."""
     try:
         return _ASK.validate_json(line)

@@ -23,7 +23,7 @@ from ..errors import BridgeError, ConfigError
 from ..ready import notify
 from .decide import State, clamp, decide
 from .gpus import GpuError, Gpus
-from .protocol import MAX_LINE_BYTES, Answer, Bye, Release, SetLimit, read_ask
+from .protocol import MAX_LINE_BYTES, Answer, Bye, May, Release, SetLimit, read_ask
 from .rules import PowerdConfig
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,6 +134,10 @@ class Powerd:
             return Answer(ok=False, code="unreadable", text=str(err))
         if isinstance(ask, Release):
             return await self._release(uid)
+        if isinstance(ask, May):
+            held = self._holder is not None and self._is_held()
+            who = f"process {self._holder} holds them now" if held else "nobody holds them now"
+            return Answer(ok=True, text=who)
         if self._holder not in (None, pid) and self._is_held():
             text = f"process {self._holder} holds the limits"
             return Answer(ok=False, code="held", text=text)

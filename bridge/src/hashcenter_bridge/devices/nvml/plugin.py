@@ -16,11 +16,12 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, Strict
 
 from ...errors import DeviceFault, PluginUnavailable
+from ...finding import Finding
 from ...plugin import PluginConfig, PluginContext
 from ...powerd.client import Client
 from ...wire.messages import Device
 from .. import Sample
-from . import sources
+from . import checkup, sources
 from .card import Card
 from .events import EventThread, Report
 from .idle import IdleWatts
@@ -187,6 +188,25 @@ class Plugin:
         """Refuse: a GPU restarts with its machine only. Raises DeviceFault."""
         name = next(card.name for card in self._cards if card.uid == uid)
         raise DeviceFault("restart_unsupported", f"{name} cannot be restarted by itself")
+
+    async def checkup(self, for_s: float, *, needed: bool) -> list[Finding]:
+        """Return what `hashcenter doctor` says of driver and cards. Raises DeviceFault."""
+        work = partial(
+            checkup.of_all, self._cards, for_s, limits=self._powerd is None, needed=needed
+        )
+        try:
+            found = await self._worker.call(work, for_s + self._settings.timeout_s)
+        except Stuck:
+            raise self._wedged() from None
+        except nvml.NVMLError as err:
+            raise DeviceFault("driver_failed", f"NVIDIA's driver answered: {err}") from None
+        if self._powerd is None:
+            return found
+        try:
+            text = await self._powerd.may()
+        except DeviceFault as fault:
+            return [*found, Finding("powerd", "failed" if needed else "warning", fault.text)]
+        return [*found, Finding("powerd", "ok", f"sets limits for this user; {text}")]
 
     def own_processes(self, pids: Callable[[], frozenset[int]]) -> None:
         """Learn how to ask which processes are the bridge's own."""
