@@ -67,6 +67,7 @@ async def test_the_will_of_a_cut_connection_waits(broker: Broker) -> None:
     assert heard.boots == set()
 
 
+@pytest.mark.parametrize("broker", ["mosquitto"], indirect=True)
 async def test_every_bridge_that_speaks_as_this_rig_is_heard(broker: Broker) -> None:
     async with speaking(broker, "ours", "theirs"):
         heard = await overhear(MqttConfig(port=broker.port), "attic", 0.0)

@@ -127,9 +127,9 @@ def cost(name: str, seen: Watched) -> Finding:
     usual_s, longest_s = statistics.median(seen.took_s), max(seen.took_s)
     said = f"{usual_s * 1000:.1f} ms a look, {longest_s * 1000:.0f} ms at most"
     if usual_s < _SLOW_S:
-        return Finding(f"cost of looking at {name}", "ok", said)
+        return Finding(f"cost of {name}", "ok", said)
     text = f"{said}: that slows answers; turn persistence mode on, and see what else polls the card"
-    return Finding(f"cost of looking at {name}", "warning", text)
+    return Finding(f"cost of {name}", "warning", text)
 
 
 def of_all(cards: Sequence[Card], for_s: float, *, limits: bool, needed: bool) -> list[Finding]:
