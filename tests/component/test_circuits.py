@@ -139,6 +139,26 @@ async def test_a_tripped_breaker_is_planned_around_and_refuses_requests(
         await home.heating.async_request_heat(MINER, 1500)
 
 
+async def test_limits_that_a_rig_read_back_count_where_nothing_says_that_watts_followed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    home = await set_up_home(hass, freezer, circuit_subentry([MACHINE], amps=2.0))
+    rig = home.rigs[ATTIC]
+    before = rig.inventory.heaters[0]
+    rig.say_inventory(heaters=(before.model_copy(update={"unattended_w": 100.0}),))
+    await home.heating.async_request_heat(MACHINE, 200)
+    await home.minutes(2)
+    lease = rig.state.heaters[0].lease
+    assert lease is not None
+    assert lease.cap_w is not None, "the circuit has no room for all that it can draw"
+    rig.change_heater(before.id, effect=None, possible_w=before.max_w)
+    await home.minutes(1)
+    assert circuit(home).possible_w >= before.max_w
+    rig.change_heater(before.id, effect=None, possible_w=210.0)
+    await home.minutes(1)
+    assert 210.0 <= circuit(home).possible_w < before.max_w
+
+
 async def test_an_offline_rigs_heater_still_counts_on_its_circuit_after_a_restart(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:

@@ -1,5 +1,6 @@
 """Draws the rig in the words of the wire: inventory, state and devices, as known now."""
 
+from . import possible
 from .answering import inference
 from .arbiter.allocate import floor_w, wall_w
 from .arbiter.types import Running
@@ -62,9 +63,7 @@ def _machine(rig: Rig) -> tuple[Heater, ...]:
     idle_w = wall_w(sum(device.idle_w for device in devices), rig.rules)
     nameplate_w = wall_w(
         sum(
-            watched.device.capabilities.power_limit.max_w
-            if watched.device.capabilities.power_limit
-            else watched.device.capabilities.idle_w or 0.0
+            possible.nameplate_w(watched.device.capabilities)
             for watched in rig.metering.watched.values()
         ),
         rig.rules,
@@ -235,6 +234,7 @@ def _heater_state(rig: Rig, power_w: float | None, now: float) -> HeaterState:
     return HeaterState(
         id=rig.rules.heater,
         power_w=_rounded(power_w),
+        possible_w=_rounded(possible.possible_w(rig, now)),
         target_w=_rounded(wanted.target_w) if wanted else None,
         effect=wanted.effect if wanted else None,
         reason=wanted.reason[:400] if wanted else "",

@@ -70,6 +70,7 @@ def rig_changed(before: RigState, after: RigState) -> bool:
         or any(
             bool(was.available_w) != bool(now.available_w)
             or changed_watts(was.available_w, now.available_w)
+            or changed_watts(was.possible_w, now.possible_w)
             for was, now in zip(before.heaters, after.heaters, strict=False)
         )
         or _inference_facts(before.inference) != _inference_facts(after.inference)

@@ -105,7 +105,7 @@ class HeaterSeen:
 
     `online`: its rig is alive. `controllable`: it takes requests. `power_w` is the latest reading,
     `mean_w` the 10-minute mean; both None without a fresh one. `possible_w` is the most it can draw
-    as it stands: the enforced limit read back less than 30 s ago, None without one.
+    as it stands, by enforced limits read back less than 30 s ago; None where no rig can know it.
     `room` is where its heat goes now: a room's id, or None (outdoors; a damper's position is
     resolved before). `also_rooms` may have it instead: the coldest of them gets it.
     `may_hash_for_money`: its owner's explicit yes to hashing that nobody needs the heat of.

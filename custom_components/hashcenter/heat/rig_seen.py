@@ -76,6 +76,7 @@ def _seen(
         available_why=state.available_why if state else "",
         power_w=state.power_w if state else None,
         mean_w=measured.mean_w(key) if online else None,
+        possible_w=state.possible_w if state else None,
         hashing=Activity.HASHING in doing,
         starting=Activity.STARTING in doing,
         questions=inference.waiting + inference.answering if inference else 0,

@@ -150,12 +150,14 @@ class LeaseInForce(WireModel):
 class HeaterState(WireModel):
     """A heater now: what it draws, what it aims at and why, what could be asked of it.
 
-    `starts_left`: how often it may still be started today. `hold_s`: for how long it is left alone,
-    because a person changed it by the vendor's own means.
+    `possible_w` is the most it can draw as it stands, by limits that were read back and are
+    followed: what a circuit reckons with. `starts_left`: how often it may still be started today.
+    `hold_s`: for how long it is left alone, because a person changed it by the vendor's own means.
     """
 
     id: Name
     power_w: Watts | None = None
+    possible_w: Watts | None = None
     target_w: Watts | None = None
     effect: Open[Effect] | None = None
     reason: Text = ""

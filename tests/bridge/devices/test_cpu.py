@@ -200,3 +200,20 @@ async def test_a_processor_takes_no_orders(machine: Machine) -> None:
 def test_a_wrong_estimate_is_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         Plugin.Config.model_validate({"plugin": "cpu", **settings})
+
+
+async def test_it_tells_what_it_draws_at_most_by_the_limits_of_its_packages(
+    machine: Machine,
+) -> None:
+    machine.package(0, 1)
+    machine.package(1, 1)
+    (device,) = await machine.plugin().probe()
+    assert device.capabilities.nominal_w is None
+    for number, limits in enumerate(((65, 142), (65, 4095))):
+        for index, watts in enumerate(limits):
+            zone = f"sys/class/powercap/intel-rapl:{number}"
+            machine.write(f"{zone}/constraint_{index}_power_limit_uw", f"{watts * 1_000_000}\n")
+    (device,) = await machine.plugin().probe()
+    assert device.capabilities.nominal_w == 142 + 65, "a board without a limit writes 4095 W"
+    (device,) = await machine.plugin(idle_w=15.0, max_w=180.0).probe()
+    assert device.capabilities.nominal_w == 180.0

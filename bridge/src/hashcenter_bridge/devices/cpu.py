@@ -29,6 +29,8 @@ _LOGGER = logging.getLogger(__name__)
 _SENSORS: Final = frozenset({"coretemp", "k10temp", "zenpower", "cpu_thermal"})
 #: Closer looks would measure the counter's own steps.
 _SHORTEST_S: Final = 0.2
+#: No processor package draws more.
+_HIGHEST_W: Final = 1000.0
 _TOO_SOON: Final = "measured from the next look on"
 
 
@@ -41,6 +43,9 @@ class Package:
         self._range_uj = _number(zone / "max_energy_range_uj")
         self._last_uj = _number(self._counter)
         self.joules = self._last_uj / 1e6
+        limits = [_limit_w(one) for one in zone.glob("constraint_*_power_limit_uw")]
+        #: Boards without a limit of their own write something absurd there.
+        self.most_w = max((one for one in limits if 0 < one <= _HIGHEST_W), default=None)
 
     def look(self) -> None:
         """Bring `joules` up to now. Raises OSError."""
@@ -120,6 +125,7 @@ class Plugin:
                     readings=tuple(name for name in Readings.model_fields if name in names),
                     power_source=self._source,
                     idle_w=self._settings.idle_w,
+                    nominal_w=self._most_w(),
                 ),
             )
         ]
@@ -204,6 +210,14 @@ class Plugin:
                     packages.append(Package(zone))
         return packages
 
+    def _most_w(self) -> float | None:
+        """Return what the owner says it draws at most, else the highest limit of its packages."""
+        if self._settings.max_w is not None:
+            return self._settings.max_w
+        most = [package.most_w for package in self._packages]
+        known = [watts for watts in most if watts is not None]
+        return sum(known) if known and len(known) == len(most) else None
+
     def _find_sensors(self) -> list[Path]:
         sensors = []
         for chip in sorted((self._root / "sys/class/hwmon").glob("hwmon*")):
@@ -239,6 +253,14 @@ class Plugin:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _limit_w(path: Path) -> float:
+    """Return a limit of the processor's own, 0 for one that cannot be read."""
+    try:
+        return _number(path) / 1e6
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _number(path: Path) -> int:
