@@ -12,6 +12,7 @@ import pytest
 
 from hashcenter_bridge import relay
 from hashcenter_bridge.child import ChildState
+from hashcenter_bridge.thoughts import VOICE_THINKING_S
 from tests.bridge.serving import (
     KEY,
     MODEL,
@@ -155,7 +156,7 @@ async def test_a_runner_that_falls_silent_ends_the_answer(
 ) -> None:
     monkeypatch.setattr(relay, "_RENEW_EVERY_S", 0.0)
     limits = relay.Relay.__init__.__defaults__
-    monkeypatch.setattr(relay.Relay.__init__, "__defaults__", (600.0, 1.0))
+    monkeypatch.setattr(relay.Relay.__init__, "__defaults__", (600.0, 1.0, 3.0))
     async with served(runner.runner) as api, api.client() as client:
         async with client.post(CHAT, json=ENDLESS) as response:
             await response.content.readuntil(b'"content":"')
@@ -168,7 +169,7 @@ async def test_a_runner_that_falls_silent_ends_the_answer(
         error = json.loads(rest.rpartition(b"data: ")[2])["error"]
         assert error["code"] == "runner_silent"
         await runner.until_slots_in_use(0)
-    assert limits == (relay.FIRST_WITHIN_S, relay.NEXT_WITHIN_S)
+    assert limits == (relay.FIRST_WITHIN_S, relay.NEXT_WITHIN_S, VOICE_THINKING_S)
 
 
 async def test_embeddings_are_refused_by_a_runner_that_makes_none(
