@@ -19,7 +19,8 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, PowerStep, Readings
 from ..asic import AsicConfig, AsicSample, Setting
 from ..transports import cgminer, login_failed, refused, unreadable, web
-from ..transports.reply import amount, count, dig, highest, mac, rows, same_device, string
+from ..transports.machine import WebMachine
+from ..transports.reply import amount, count, dig, highest, mac, rows, string
 
 _READS: Final = (
     "temp_c", "chip_temp_c", "fan_rpm", "hash_rate_mhs", "expected_hash_rate_mhs",
@@ -188,7 +189,7 @@ def _activity(rate_mhs: float | None, elapsed_s: float | None, *, idle: bool) ->
     return Activity.STARTING
 
 
-class Plugin:
+class Plugin(WebMachine):
     """One Antminer with stock firmware. `[[asic]]` with `plugin = "antminer"`."""
 
     ports = (80,)
@@ -206,15 +207,11 @@ class Plugin:
         api_port: int = Field(default=cgminer.PORT, ge=1, le=65_535)
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        digest = aiohttp.DigestAuthMiddleware(config.username or "root", config.password("root"))
+        super().__init__(config, (digest,))
         self._config = config
-        self._address = config.address
-        self._uid = config.mac
         self._steps: frozenset[str] = frozenset()
         self._last_mode = _NORMAL
-        digest = aiohttp.DigestAuthMiddleware(config.username or "root", config.password("root"))
-        self._web = web.Web(
-            config.address, config.port or web.PORT, who=self._who, middlewares=(digest,)
-        )
 
     @classmethod
     async def recognize(cls, address: str, port: int) -> Device | None:
@@ -230,8 +227,7 @@ class Plugin:
         info = await self._cgi("get_system_info")
         conf = await self._cgi("get_miner_conf")
         found = device(self._address, info, conf, self._config.normal_w, self._config.low_w)
-        self._uid = self._uid or found.uid
-        same_device(self._address, self._uid, found.uid)
+        self._met(found.uid)
         self._steps = frozenset(step.name for step in found.capabilities.steps)
         return found
 
@@ -268,10 +264,6 @@ class Plugin:
         self._let_in(answer)
         self._web.forget()
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._web.close()
-
     async def _set_mode(self, wanted: int, what: str) -> None:
         await self._who()
         conf = await self._cgi("get_miner_conf")
@@ -297,4 +289,4 @@ class Plugin:
             raise login_failed(self._address)
 
     async def _who(self) -> None:
-        same_device(self._address, self._uid, identity(await self._cgi("get_system_info")))
+        self._same(identity(await self._cgi("get_system_info")))

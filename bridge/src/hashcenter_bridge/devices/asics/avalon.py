@@ -16,6 +16,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, PowerStep, Readings
 from ..asic import AsicConfig, AsicFault, AsicSample, Setting
 from ..transports import cgminer, refused, unreadable
+from ..transports.machine import ApiMachine
 from ..transports.reply import (
     amount,
     count,
@@ -23,7 +24,6 @@ from ..transports.reply import (
     highest,
     mac,
     positive,
-    same_device,
     string,
 )
 
@@ -191,7 +191,7 @@ def faults(found: dict[str, str]) -> tuple[AsicFault, ...]:
     return tuple(told)
 
 
-class Plugin:
+class Plugin(ApiMachine):
     """One Avalon. `[[asic]]` with `plugin = "avalon"`."""
 
     ports = (4028,)
@@ -202,9 +202,7 @@ class Plugin:
         plugin: Literal["avalon"] = "avalon"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
-        self._address = config.address
-        self._port = config.port or cgminer.PORT
-        self._mac = config.mac
+        super().__init__(config)
         self._version: dict[str, Any] = {}
         self._can = Capabilities()
 
@@ -221,8 +219,7 @@ class Plugin:
         version = await self._ask("version")
         help_reply = await cgminer.ask(self._address, self._port, "ascset", "0,help")
         found = device(self._address, version, help_reply)
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._version, self._can = version, found.capabilities
         return found
 
@@ -252,9 +249,6 @@ class Plugin:
             raise refused(self._address, "restart", "it has no such command")
         await self._ascset("0,reboot,0", "restart", silent=True)
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
     async def _soft(self, word: str, what: str) -> None:
         if not self._can.can_pause:
             raise refused(self._address, what, "it has no soft-off")
@@ -277,9 +271,5 @@ class Plugin:
 
     async def _who(self) -> dict[str, Any]:
         version = await self._ask("version")
-        same_device(self._address, self._mac, identity(version))
+        self._same(identity(version))
         return version
-
-    async def _ask(self, command: str) -> dict[str, Any]:
-        answer = await cgminer.ask(self._address, self._port, command)
-        return cgminer.succeeded(self._address, f"answer {command}", answer)

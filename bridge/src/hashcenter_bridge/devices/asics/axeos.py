@@ -17,6 +17,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, PowerStep, Readings
 from ..asic import AsicConfig, AsicFault, AsicSample, Pool, Setting
 from ..transports import refused, unreadable, web
+from ..transports.machine import WebMachine
 from ..transports.reply import (
     amount,
     count,
@@ -27,7 +28,6 @@ from ..transports.reply import (
     number,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -226,7 +226,7 @@ def _faults(info: Any) -> tuple[AsicFault, ...]:
     return tuple(found)
 
 
-class Plugin:
+class Plugin(WebMachine):
     """One Bitaxe or NerdQAxe. `[[asic]]` with `plugin = "axeos"`."""
 
     ports = (80,)
@@ -237,11 +237,9 @@ class Plugin:
         plugin: Literal["axeos"] = "axeos"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
-        self._address = config.address
-        self._mac = config.mac
+        super().__init__(config)
         self._steps: dict[str, float] = {}
         self._pauses = True
-        self._web = web.Web(config.address, config.port or web.PORT, who=self._who)
 
     @classmethod
     async def recognize(cls, address: str, port: int) -> Device | None:
@@ -259,8 +257,7 @@ class Plugin:
         asic = answer.body if answer.status == 200 else None
         once_mhz = max(self._steps.values(), default=0.0)
         found = device(self._address, info, asic, once_mhz)
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._steps = {step(mhz): mhz for mhz in frequencies(info, asic, once_mhz)}
         self._pauses = "miningPaused" in info
         return found
@@ -291,10 +288,6 @@ class Plugin:
         await self._post("restart", "restart")
         self._web.forget()
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._web.close()
-
     async def _info(self) -> dict[str, Any]:
         answer = await self._web.get(_INFO)
         if answer.status == 401:
@@ -302,7 +295,7 @@ class Plugin:
         return web.readable(self._address, answer, _INFO)
 
     async def _who(self) -> None:
-        same_device(self._address, self._mac, identity(await self._info()))
+        self._same(identity(await self._info()))
 
     async def _post(self, action: str, what: str) -> None:
         self._agreed(await self._web.write("POST", f"/api/system/{action}"), what)

@@ -18,7 +18,8 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, Readings, WattRange
 from ..asic import AsicConfig, AsicSample, Setting
 from ..transports import cgminer, login_failed, refused, unreadable, web
-from ..transports.reply import amount, dig, highest, mac, positive, rows, same_device, string
+from ..transports.machine import ApiMachine
+from ..transports.reply import amount, dig, highest, mac, positive, rows, string
 
 _READS: Final = (
     "power_w", "temp_c", "chip_temp_c", "fan_percent", "fan_rpm", "hash_rate_mhs",
@@ -138,7 +139,7 @@ def _activity(rate_mhs: float | None, elapsed_s: float | None, *, works: bool) -
     return Activity.STARTING if (elapsed_s or 0.0) < _STARTS_WITHIN_S else Activity.PAUSED
 
 
-class Plugin:
+class Plugin(ApiMachine):
     """One ASIC with an older Braiins OS. `[[asic]]` with `plugin = "bosminer"`."""
 
     ports = (4028,)
@@ -156,10 +157,8 @@ class Plugin:
         highest_w: float | None = Field(default=None, gt=0, le=20_000)
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        super().__init__(config)
         self._config = config
-        self._address = config.address
-        self._port = config.port or cgminer.PORT
-        self._mac = config.mac
         self._range: WattRange | None = None
         self._told_to_rest = False
         self._web = web.Web(config.address, config.http_port, who=self._who)
@@ -192,8 +191,7 @@ class Plugin:
             self._config.lowest_w,
             self._config.highest_w or before_w,
         )
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._range = found.capabilities.power_limit
         return found
 
@@ -236,10 +234,6 @@ class Plugin:
     async def close(self) -> None:
         """Close the connection."""
         await self._web.close()
-
-    async def _ask(self, command: str) -> dict[str, Any]:
-        answer = await cgminer.ask(self._address, self._port, command)
-        return cgminer.succeeded(self._address, f"answer {command}", answer)
 
     async def _command(self, command: str) -> None:
         await self._who()
@@ -294,4 +288,4 @@ class Plugin:
             raise login_failed(self._address)
 
     async def _who(self) -> None:
-        same_device(self._address, self._mac, identity(await self._interfaces()))
+        self._same(identity(await self._interfaces()))

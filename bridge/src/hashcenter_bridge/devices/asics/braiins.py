@@ -15,6 +15,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, Readings, WattRange
 from ..asic import AsicConfig, AsicFault, AsicSample, Pool, Setting
 from ..transports import login_failed, refused, unreadable, web
+from ..transports.machine import WebMachine
 from ..transports.reply import (
     amount,
     count,
@@ -24,7 +25,6 @@ from ..transports.reply import (
     number,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -196,7 +196,7 @@ def errors(listed: Any) -> tuple[AsicFault, ...]:
     return tuple(found.values())
 
 
-class Plugin:
+class Plugin(WebMachine):
     """One ASIC with Braiins OS. `[[asic]]` with `plugin = "braiins"`."""
 
     ports = (80,)
@@ -207,11 +207,9 @@ class Plugin:
         plugin: Literal["braiins"] = "braiins"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        super().__init__(config)
         self._config = config
-        self._address = config.address
-        self._mac = config.mac
         self._range: WattRange | None = None
-        self._web = web.Web(config.address, config.port or web.PORT, who=self._who)
         self._rest = TokenWeb(self._web, self._login, lambda token: {"Authorization": token})
 
     @classmethod
@@ -231,8 +229,7 @@ class Plugin:
         configuration = await self._get("configuration/miner")
         constraints = await self._get("configuration/constraints")
         found = device(self._address, details, configuration, constraints)
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         before, limits = self._range, found.capabilities.power_limit
         if before and limits and before.max_w > limits.max_w:
             # Its owner had it higher; that we set it lower since is no new limit.
@@ -279,10 +276,6 @@ class Plugin:
         await self._put("actions/reboot", "restart")
         self._rest.forget()
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._web.close()
-
     async def _get(self, path: str) -> Any:
         answer = await self._rest.get(f"{_API}/{path}")
         if answer.status != 200 or answer.body is None:
@@ -295,7 +288,7 @@ class Plugin:
             raise refused(self._address, what, f"status {answer.status}: {answer.text}")
 
     async def _who(self) -> None:
-        same_device(self._address, self._mac, identity(await self._get("miner/details")))
+        self._same(identity(await self._get("miner/details")))
 
     async def _login(self) -> str:
         body = {"username": self._config.username or "root", "password": self._config.password()}

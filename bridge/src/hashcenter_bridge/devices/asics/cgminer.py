@@ -15,6 +15,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, Readings
 from ..asic import AsicConfig, AsicSample, Setting
 from ..transports import cgminer, refused
+from ..transports.machine import ApiMachine
 from ..transports.reply import (
     amount,
     dig,
@@ -22,7 +23,6 @@ from ..transports.reply import (
     mac,
     positive,
     rows,
-    same_device,
     string,
 )
 
@@ -152,12 +152,7 @@ def sample(
     )
 
 
-def _highest(boards: list[dict[str, Any]], name: str) -> float | None:
-    """Return the highest of `temp1`, `temp2` and so on."""
-    return highest(*(board.get(f"{name}{index}") for board in boards for index in _BOARDS))
-
-
-class Plugin:
+class Plugin(ApiMachine):
     """One ASIC to read. `[[asic]]` with `plugin = "cgminer"`."""
 
     ports = (4028,)
@@ -169,9 +164,7 @@ class Plugin:
         draws_w: float | None = Field(default=None, gt=0, le=20_000)
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
-        self._address = config.address
-        self._port = config.port or cgminer.PORT
-        self._mac = config.mac
+        super().__init__(config)
         self._draws_w = config.draws_w
 
     @classmethod
@@ -190,7 +183,7 @@ class Plugin:
         replies = await self._look()
         found = device(self._address, *replies, owners_w=self._draws_w)
         if self._mac is not None:
-            same_device(self._address, self._mac, found.mac)
+            self._same(found.mac)
         return found
 
     async def read(self) -> AsicSample:
@@ -212,9 +205,6 @@ class Plugin:
     async def restart(self) -> None:
         """Refuse. Raises DeviceFault."""
         raise self._read_only("restart")
-
-    async def close(self) -> None:
-        """Nothing is held."""
 
     def _read_only(self, what: str) -> Exception:
         return refused(self._address, what, "this driver only reads")

@@ -16,6 +16,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PowerSource, PowerStep, Readings
 from ..asic import AsicConfig, AsicFault, AsicSample, Setting
 from ..transports import busy, cgminer, refused, unreadable
+from ..transports.machine import ApiMachine
 from ..transports.reply import (
     amount,
     dig,
@@ -23,7 +24,6 @@ from ..transports.reply import (
     mac,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -175,7 +175,7 @@ def faults(events: Any) -> tuple[AsicFault, ...]:
     return tuple(found.values())
 
 
-class Plugin:
+class Plugin(ApiMachine):
     """One ASIC with LuxOS. `[[asic]]` with `plugin = "luxos"`."""
 
     ports = (4028,)
@@ -190,9 +190,7 @@ class Plugin:
         turn_off_atm: bool = False
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
-        self._address = config.address
-        self._port = config.port or cgminer.PORT
-        self._mac = config.mac
+        super().__init__(config)
         self._turn_off_atm = config.turn_off_atm
         self._steps: frozenset[str] = frozenset()
 
@@ -218,8 +216,7 @@ class Plugin:
             await self._ask("version"),
             knob=self._turn_off_atm or not atm_is_on(config),
         )
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._steps = frozenset(place.name for place in found.capabilities.steps)
         return found
 
@@ -258,16 +255,9 @@ class Plugin:
         """Reboot it. Raises DeviceFault."""
         await self._in_session(("rebootdevice", None, "restart"))
 
-    async def close(self) -> None:
-        """Nothing is held: each session ends with what was set."""
-
-    async def _ask(self, command: str) -> dict[str, Any]:
-        answer = await cgminer.ask(self._address, self._port, command)
-        return cgminer.succeeded(self._address, f"answer {command}", answer)
-
     async def _who(self) -> dict[str, Any]:
         config = await self._ask("config")
-        same_device(self._address, self._mac, identity(config))
+        self._same(identity(config))
         return config
 
     async def _in_session(self, *asked: tuple[str, str | None, str]) -> None:

@@ -25,6 +25,7 @@ from ...wire.values import (
 )
 from ..asic import AsicConfig, AsicFault, AsicSample, Pool, Setting
 from ..transports import login_failed, refused, unreadable, web
+from ..transports.machine import WebMachine
 from ..transports.reply import (
     amount,
     count,
@@ -33,7 +34,6 @@ from ..transports.reply import (
     mac,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -223,7 +223,7 @@ def uptime_s(value: Any) -> float | None:
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
-class Plugin:
+class Plugin(WebMachine):
     """One ASIC with VNish. `[[asic]]` with `plugin = "vnish"`."""
 
     ports = (80,)
@@ -234,11 +234,9 @@ class Plugin:
         plugin: Literal["vnish"] = "vnish"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        super().__init__(config)
         self._config = config
-        self._address = config.address
-        self._mac = config.mac
         self._can = Capabilities()
-        self._web = web.Web(config.address, config.port or web.PORT, who=self._who)
         self._rest = TokenWeb(
             self._web, self._login, lambda token: {"Authorization": f"Bearer {token}"}
         )
@@ -255,8 +253,7 @@ class Plugin:
         """Return who it is and what it can do. Raises DeviceFault."""
         info = await self._get("info")
         uid = identity(info)
-        self._mac = self._mac or uid
-        same_device(self._address, self._mac, uid)
+        self._met(uid)
         presets = None
         if version(info) < _THROTTLES_FROM:
             presets = (await self._rest.get(f"{_API}/autotune/presets")).body
@@ -302,10 +299,6 @@ class Plugin:
         await self._post("system/reboot", "restart")
         self._rest.forget()
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._web.close()
-
     async def _set_preset(self, name: str) -> None:
         """Send the overclocking back as it was, with another preset."""
         answer = await self._rest.get(f"{_API}/settings")
@@ -327,7 +320,7 @@ class Plugin:
             raise refused(self._address, what, f"status {answer.status}: {answer.text}")
 
     async def _who(self) -> None:
-        same_device(self._address, self._mac, identity(await self._get("info")))
+        self._same(identity(await self._get("info")))
 
     async def _login(self) -> str:
         # A machine that is not the adopted one is not told the password.

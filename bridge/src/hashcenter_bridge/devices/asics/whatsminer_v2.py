@@ -16,6 +16,7 @@ from ...wire.messages import Device
 from ...wire.values import Activity, Capabilities, DeviceKind, PercentRange, PowerSource, Readings
 from ..asic import AsicConfig, AsicFault, AsicSample, Setting
 from ..transports import cgminer, login_failed, refused, unreadable
+from ..transports.machine import ApiMachine
 from ..transports.reply import (
     amount,
     dig,
@@ -23,7 +24,6 @@ from ..transports.reply import (
     mac,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -141,7 +141,7 @@ def faults(errors: Any) -> tuple[AsicFault, ...]:
     )
 
 
-class Plugin:
+class Plugin(ApiMachine):
     """One Whatsminer with API 2. `[[asic]]` with `plugin = "whatsminer_v2"`."""
 
     ports = (4028,)
@@ -152,10 +152,8 @@ class Plugin:
         plugin: Literal["whatsminer_v2"] = "whatsminer_v2"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        super().__init__(config)
         self._config = config
-        self._address = config.address
-        self._port = config.port or cgminer.PORT
-        self._mac = config.mac
         self._percent: PercentRange | None = None
 
     @classmethod
@@ -173,8 +171,7 @@ class Plugin:
         summary = await self._ask("summary")
         details = await cgminer.ask(self._address, self._port, "devdetails")
         found = device(self._address, summary, await self._ask("get_version"), details)
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._percent = found.capabilities.percent
         return found
 
@@ -202,16 +199,8 @@ class Plugin:
         """Reboot it. Raises DeviceFault."""
         await self._write({"cmd": "reboot"}, "restart")
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
-    async def _ask(self, command: str) -> dict[str, Any]:
-        # API 2 knows `cmd` and `command`; older firmware only the latter.
-        answer = await cgminer.ask(self._address, self._port, command)
-        return cgminer.succeeded(self._address, f"answer {command}", answer)
-
     async def _write(self, command: dict[str, Any], what: str) -> None:
-        same_device(self._address, self._mac, identity(await self._ask("summary")))
+        self._same(identity(await self._ask("summary")))
         told = await cgminer.ask(self._address, self._port, "get_token")
         seal = Seal.from_token(told, self._config.password("admin"))
         if seal is None:

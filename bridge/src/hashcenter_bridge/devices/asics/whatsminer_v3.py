@@ -28,6 +28,7 @@ from ..transports import (
     unreachable,
     unreadable,
 )
+from ..transports.machine import Machine
 from ..transports.reply import (
     amount,
     count,
@@ -37,7 +38,6 @@ from ..transports.reply import (
     parse,
     positive,
     rows,
-    same_device,
     string,
     truth,
 )
@@ -203,7 +203,7 @@ async def line_to(
             writer.transport.abort()
 
 
-class Plugin:
+class Plugin(Machine):
     """One Whatsminer with API 3. `[[asic]]` with `plugin = "whatsminer_v3"`."""
 
     ports = (PORT,)
@@ -214,10 +214,9 @@ class Plugin:
         plugin: Literal["whatsminer_v3"] = "whatsminer_v3"
 
     def __init__(self, config: Config, _context: PluginContext) -> None:
+        super().__init__(config)
         self._config = config
-        self._address = config.address
         self._port = config.port or PORT
-        self._mac = config.mac
         self._percent: PercentRange | None = None
 
     @classmethod
@@ -236,8 +235,7 @@ class Plugin:
             info = await self._told(line, "get.device.info")
             summary = await self._told(line, "get.miner.status", "summary")
         found = device(self._address, info, summary)
-        self._mac = self._mac or found.uid
-        same_device(self._address, self._mac, found.uid)
+        self._met(found.uid)
         self._percent = found.capabilities.percent
         return found
 
@@ -272,9 +270,6 @@ class Plugin:
         """Reboot it. Raises DeviceFault."""
         await self._write("set.system.reboot", None, "restart")
 
-    async def close(self) -> None:
-        """Nothing is held."""
-
     async def _told(self, line: _Line, command: str, param: str | None = None) -> dict[str, Any]:
         request: dict[str, Any] = {"cmd": command}
         if param is not None:
@@ -287,7 +282,7 @@ class Plugin:
     async def _write(self, command: str, param: Any, what: str) -> None:
         async with line_to(self._address, self._port) as line:
             info = await self._told(line, "get.device.info")
-            same_device(self._address, self._mac, identity(info))
+            self._same(identity(info))
             salt = string(dig(info, "msg", "salt"))
             if salt is None:
                 raise unreadable(self._address, "get.device.info has no salt")

@@ -8,7 +8,6 @@ import math
 import re
 from typing import Any
 
-from ...errors import DeviceFault
 from ..asic import normal_mac
 
 #: What cgminer's descendants get wrong: a comma before a closing bracket, none between two objects.
@@ -138,20 +137,3 @@ def difficulty(value: Any) -> float | None:
         return amount(plain)
     unit = value.strip().lstrip("+-.0123456789eE ").strip()[:1].upper()
     return amount(plain * _SCALE.get(unit, 1.0))
-
-
-def same_device(address: str, expected: str | None, found: str | None) -> None:
-    """Check who answered before anything is written to it.
-
-    Raises DeviceFault `other_device` when it is not the machine that was adopted, or does not say.
-    """
-    if expected is None:
-        raise DeviceFault(
-            "other_device", f"{address} has never said who it is, so nothing is set on it"
-        )
-    if found != expected:
-        raise DeviceFault(
-            "other_device",
-            f"{address} is now {found or 'a machine that does not say who it is'}, not {expected}: "
-            "nothing was set; addresses move after a power cut",
-        )
