@@ -49,7 +49,8 @@ class House:
     tolerant: bool = False
     #: The rig's key, where requests are to be signed.
     key: str | None = None
-    _seq: int = 0
+    #: The number of its last request.
+    seq: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def listen(self) -> None:
@@ -119,11 +120,11 @@ class House:
     async def write(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Return a request that is fresh and right but for `fields`."""
         state = await self.until(lambda: self.state)
-        self._seq += 1
+        self.seq += 1
         heater = {"heater": self.rig} if kind in ("lease", "release") else {}
         return {
-            "kind": kind, "id": f"{self.controller}-{self._seq}", "boot_id": state.boot_id,
-            "tick": state.tick, "controller": self.controller, "seq": self._seq, **heater, **fields,
+            "kind": kind, "id": f"{self.controller}-{self.seq}", "boot_id": state.boot_id,
+            "tick": state.tick, "controller": self.controller, "seq": self.seq, **heater, **fields,
         }  # fmt: skip
 
     async def send(self, payload: bytes | dict[str, Any], *, retain: bool = False) -> None:

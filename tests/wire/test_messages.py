@@ -207,3 +207,21 @@ def test_a_mangled_message_is_a_wire_error_or_reads_back_the_same(
     with suppress(copy.codec.WireError):
         message = copy.codec.decode(copy.model(example), told)
         assert copy.codec.decode(copy.model(example), copy.codec.encode(message)) == message
+
+
+@pytest.mark.parametrize("wrong", [1e308, -1e308, 65535, -274])
+def test_a_temperature_that_cannot_be_is_unknown_and_the_rest_is_taken(
+    wire: Copy, wrong: float
+) -> None:
+    told = json.dumps({**json.loads(payload("device")), "temp_c": wrong, "memory_temp_c": 71.0})
+    device = wire.codec.decode(wire.model("device"), told)
+    assert (device.temp_c, device.memory_temp_c) == (None, 71.0)
+
+
+@pytest.mark.parametrize(
+    ("example", "field"), [("device", "energy_kwh"), ("state", "tick"), ("state", "hash_rate_mhs")]
+)
+def test_figures_beyond_all_measure_are_refused(wire: Copy, example: str, field: str) -> None:
+    told = json.dumps({**json.loads(payload(example)), field: 1e300})
+    with pytest.raises(wire.codec.WireError, match=field):
+        wire.codec.decode(wire.model(example), told)

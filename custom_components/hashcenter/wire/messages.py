@@ -11,11 +11,13 @@ from pydantic import Field, TypeAdapter
 from .codec import MAX_REQUEST_BYTES, WireModel, read
 from .values import (
     Activity,
+    Amount,
     Capabilities,
     Count,
     DeviceKind,
     Effect,
     Favor,
+    Kwh,
     LeasePhase,
     Name,
     Open,
@@ -191,9 +193,9 @@ class LastAnswer(WireModel):
     prompt_tokens: Count | None = None
     cached_tokens: Count | None = None
     completion_tokens: Count | None = None
-    energy_wh: Annotated[float, Field(ge=0)] | None = None
+    energy_wh: Amount | None = None
     hashes_given_up: Count = 0
-    energy_given_up_wh: Annotated[float, Field(ge=0)] = 0.0
+    energy_given_up_wh: Amount = 0.0
 
 
 class InferenceState(WireModel):
@@ -208,9 +210,9 @@ class InferenceState(WireModel):
     why: Text = ""
     model: Name | None = None
     first_token_s: Seconds | None = None
-    tokens_per_s: Annotated[float, Field(ge=0)] | None = None
-    tokens_per_joule: Annotated[float, Field(ge=0)] | None = None
-    prompt_tokens_per_s: Annotated[float, Field(ge=0)] | None = None
+    tokens_per_s: Amount | None = None
+    tokens_per_joule: Amount | None = None
+    prompt_tokens_per_s: Amount | None = None
     stages: Stages | None = None
     prompt_warm: bool | None = None
     cached_share: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -220,7 +222,7 @@ class InferenceState(WireModel):
     tokens_total: Count = 0
     preemptions_total: Count = 0
     hashes_given_up_total: Count | None = None
-    energy_given_up_kwh: Annotated[float, Field(ge=0)] | None = None
+    energy_given_up_kwh: Kwh | None = None
     last_answer: LastAnswer | None = None
     local: bool | None = None
     local_why: Text = ""
@@ -263,11 +265,11 @@ class RigState(WireModel):
     tick: Seconds
     activity: Open[Activity]
     power_w: Watts | None = None
-    energy_kwh: Annotated[float, Field(ge=0)] | None = None
+    energy_kwh: Kwh | None = None
     hashing_w: Watts | None = None
     answering_w: Watts | None = None
     idle_w: Watts | None = None
-    hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
+    hash_rate_mhs: Amount | None = None
     shares_accepted_total: Count | None = None
     stopped: bool = False
     controller: Name | None = None

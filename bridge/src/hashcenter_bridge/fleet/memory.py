@@ -16,6 +16,8 @@ from ..wire.messages import Device
 from .pools import Pools
 
 _MOST_STARTS: Final = 200
+#: Seconds since 1970 that no clock will show.
+_LAST_TIME: Final = 2.0**53
 
 
 @dataclass
@@ -40,7 +42,7 @@ def understood(raw: object) -> Kept:
     return Kept(
         address=address if isinstance(address, str) else "",
         device=device if isinstance(device, dict) else None,
-        starts=[float(at) for at in starts[-_MOST_STARTS:] if isinstance(at, int | float)]
+        starts=[float(at) for at in starts[-_MOST_STARTS:] if _is_time(at)]
         if isinstance(starts, list)
         else [],
         pools=[
@@ -52,6 +54,10 @@ def understood(raw: object) -> Kept:
         else None,
         interrupted=bool(facts.get("interrupted")),
     )
+
+
+def _is_time(at: object) -> bool:
+    return isinstance(at, int | float) and 0 <= at < _LAST_TIME
 
 
 def known_device(kept: Kept) -> Device | None:

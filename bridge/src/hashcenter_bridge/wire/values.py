@@ -8,7 +8,7 @@ wire), with its reason in `missing`; it is never 0.
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from .codec import WireModel
 
@@ -20,11 +20,26 @@ Open: TypeAlias = Annotated[
 ]
 
 Watts: TypeAlias = Annotated[float, Field(ge=0, le=1_000_000)]
-Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e10)]
+#: A counter that outlives its device has less; a forged one would spoil a house's statistics.
+Kwh: TypeAlias = Annotated[float, Field(ge=0, le=1e9)]
+#: Anything else that is counted or measured: finite sums are left of it.
+Amount: TypeAlias = Annotated[float, Field(ge=0, le=1e24)]
 Text: TypeAlias = Annotated[str, Field(max_length=400)]
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=120)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
+Count: TypeAlias = Annotated[int, Field(ge=0, le=10**24)]
+#: No device is colder or hotter; what a broken sensor says is unknown, and the rest is taken.
+Celsius: TypeAlias = Annotated[
+    float | None, BeforeValidator(lambda given: _plausible(given, -100.0, 1000.0))
+]
 Percent: TypeAlias = Annotated[float, Field(ge=0, le=1000)]
+
+
+def _plausible(given: Any, lowest: float, highest: float) -> Any:
+    """Return a number that can be true, None for one that cannot; the rest is judged elsewhere."""
+    if isinstance(given, (int, float)) and not lowest <= given <= highest:
+        return None
+    return given
 
 
 class Activity(StrEnum):
@@ -177,28 +192,28 @@ class Readings(WireModel):
     power_limit_w: Watts | None = None
     power_percent: Percent | None = None
     step: Name | None = None
-    energy_kwh: Annotated[float, Field(ge=0)] | None = None
-    temp_c: float | None = None
-    memory_temp_c: float | None = None
-    chip_temp_c: float | None = None
-    regulator_temp_c: float | None = None
-    inlet_temp_c: float | None = None
-    outlet_temp_c: float | None = None
+    energy_kwh: Kwh | None = None
+    temp_c: Celsius | None = None
+    memory_temp_c: Celsius | None = None
+    chip_temp_c: Celsius | None = None
+    regulator_temp_c: Celsius | None = None
+    inlet_temp_c: Celsius | None = None
+    outlet_temp_c: Celsius | None = None
     fan_percent: Percent | None = None
-    fan_rpm: Annotated[float, Field(ge=0)] | None = None
+    fan_rpm: Amount | None = None
     utilization_percent: Annotated[float, Field(ge=0, le=100)] | None = None
-    memory_used_mib: Annotated[float, Field(ge=0)] | None = None
-    memory_total_mib: Annotated[float, Field(ge=0)] | None = None
-    clock_mhz: Annotated[float, Field(ge=0)] | None = None
-    memory_clock_mhz: Annotated[float, Field(ge=0)] | None = None
+    memory_used_mib: Amount | None = None
+    memory_total_mib: Amount | None = None
+    clock_mhz: Amount | None = None
+    memory_clock_mhz: Amount | None = None
     throttle: Open[Throttle] | None = None
     foreign_processes: Count | None = None
-    hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
-    expected_hash_rate_mhs: Annotated[float, Field(ge=0)] | None = None
-    joules_per_terahash: Annotated[float, Field(ge=0)] | None = None
+    hash_rate_mhs: Amount | None = None
+    expected_hash_rate_mhs: Amount | None = None
+    joules_per_terahash: Amount | None = None
     shares_accepted_total: Count | None = None
     shares_rejected_total: Count | None = None
-    best_share: Annotated[float, Field(ge=0)] | None = None
+    best_share: Amount | None = None
     pool: Text | None = None
     pool_connected: bool | None = None
     uptime_s: Seconds | None = None
