@@ -35,6 +35,7 @@ class Lock:
 
 def locks() -> list[Lock]:
     """Return every lock that is resolved; the model's is one fixed file and kept by hand."""
+    rig = (_BRIDGE, "--extra", "xllamacpp", "--constraint", ROOT / "bridge/requirements.lock")
     programs = sorted((ROOT / "tools").rglob("*.in"))
     llama_cpp_python = (*_BRIDGE_TESTS, "--extra", "llama-cpp-python")
     return [
@@ -44,6 +45,7 @@ def locks() -> list[Lock]:
             (ROOT / "pyproject.toml", *_ROOT_GROUPS, *_BRIDGE_ALL),
         ),
         Lock(ROOT / "bridge/requirements.lock", "3.11", _BRIDGE_ALL),
+        Lock(ROOT / "bridge/requirements-rig.lock", "3.11", rig),
         Lock(ROOT / "bridge/requirements-llama-cpp-python.lock", "3.11", llama_cpp_python),
         *(Lock(program.with_suffix(".lock"), "3.11", (program,)) for program in programs),
     ]

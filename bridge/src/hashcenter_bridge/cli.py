@@ -157,6 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (setup, remove):
         sub.add_argument("--show", action="store_true", help="only say what would be done")
         sub.add_argument("--root", type=Path, default=Path("/"), help="a folder that becomes /")
+        # A package's own scripts say it: the services' files are the package's.
+        sub.add_argument("--packaged", action="store_true", help=argparse.SUPPRESS)
     add("schema", _schema, "print the JSON Schema of the owner's file and of the wire")
     return parser
 
@@ -379,20 +381,27 @@ def _pool(asked: argparse.Namespace) -> None:
 def _install(asked: argparse.Namespace) -> None:
     if not asked.show:
         install.need_root(asked.root)
-    plan = installation.plan(asked.root, asked.config or DEFAULT_PATHS[-1])
+    plan = _installation(asked)
+    install.refuse_two(plan)
     done = install.carry_out(install.install_steps(plan), print, only_show=asked.show)
     if done == 0:
         print("Everything is installed already.")
     elif not asked.show:
-        print("Now write your rig's file, then: systemctl start hashcenter-powerd hashcenter")
+        print(
+            "Now write your rig's file, then: systemctl enable --now hashcenter-powerd hashcenter"
+        )
 
 
 def _uninstall(asked: argparse.Namespace) -> None:
     if not asked.show:
         install.need_root(asked.root)
-    plan = installation.plan(asked.root, asked.config or DEFAULT_PATHS[-1])
-    steps = install.uninstall_steps(plan, purge=asked.purge)
+    steps = install.uninstall_steps(_installation(asked), purge=asked.purge)
     install.carry_out(steps, print, only_show=asked.show)
+
+
+def _installation(asked: argparse.Namespace) -> installation.Plan:
+    config_file = asked.config or DEFAULT_PATHS[-1]
+    return installation.plan(asked.root, config_file, packaged=asked.packaged)
 
 
 def _schema(_: argparse.Namespace) -> None:

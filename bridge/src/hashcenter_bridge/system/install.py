@@ -4,6 +4,7 @@
 what it writes; the owner's own files stay, unless they are asked to go too.
 """
 
+import grp
 import os
 import pwd
 import shutil
@@ -12,12 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from ..errors import BridgeError
-from .plan import SERVICES, USER, File, Plan
+from .plan import GROUPS, PACKAGED_UNITS, SERVICES, STATE, USER, File, Plan
 
-_STATE: Final = Path("/var/lib/hashcenter")
 _POWERD, _BRIDGE = SERVICES
 
 
@@ -30,23 +29,23 @@ class Step:
 
 
 def install_steps(plan: Plan) -> Iterator[Step]:
-    """Yield what has to be done so that the bridge runs as a service. A step raises BridgeError."""
+    """Yield what has to be done so that the bridge can run as a service. A step raises BridgeError.
+
+    Nothing is started: the owner writes the rig's file first.
+    """
     ours = plan.root == Path("/")
-    if ours and not _user_exists():
-        make = ["useradd", "--system", "--home-dir", str(_STATE), "--shell", "/usr/sbin/nologin"]
-        yield Step(f"make the system user {USER}", partial(_run, *make, USER))
+    if ours:
+        yield from _user()
     changed = plan.written()
-    for file in changed:
-        note = " (yours to edit)" if file.kept else ""
-        yield Step(f"write {plan.at(file.path)}{note}", partial(_write, plan, file))
-    if ours and _has_systemd():
-        if changed:
-            yield Step("let systemd read its files again", partial(_systemctl, "daemon-reload"))
-        for name in SERVICES:
-            if not _is_enabled(name):
-                yield Step(
-                    f"have {name} start with the machine", partial(_systemctl, "enable", name)
-                )
+    yield from (_writing(plan, file) for file in changed)
+    if ours and changed and _has_systemd():
+        yield Step("let systemd read its files again", partial(_systemctl, "daemon-reload"))
+
+
+def write_services(plan: Plan) -> None:
+    """Write the services alone: the rest of a package's installation is made where it is used."""
+    for file in plan.services:
+        _write(plan, file)
 
 
 def uninstall_steps(plan: Plan, *, purge: bool) -> Iterator[Step]:
@@ -56,8 +55,9 @@ def uninstall_steps(plan: Plan, *, purge: bool) -> Iterator[Step]:
         if _is_active(_POWERD):
             release = partial(_run, *_command(plan, "powerd", "--release"))
             yield Step("set every card to its factory default limit", release)
-        for name in (_BRIDGE, _POWERD):
-            if plan.at(Path("/etc/systemd/system") / name).exists():
+        for file in reversed(plan.services):
+            if plan.at(file.path).exists():
+                name = file.path.name
                 stop = partial(_systemctl, "disable", "--now", name)
                 yield Step(f"stop {name}", stop)
     for file in plan.files:
@@ -65,10 +65,10 @@ def uninstall_steps(plan: Plan, *, purge: bool) -> Iterator[Step]:
             yield Step(f"remove {plan.at(file.path)}", partial(plan.at(file.path).unlink))
     if ours and _has_systemd():
         yield Step("let systemd forget them", partial(_systemctl, "daemon-reload"))
-    state = plan.at(_STATE)
+    state = plan.at(STATE)
     if purge and state.exists():
         yield Step(f"remove {state} (keys, energy, learned values)", partial(shutil.rmtree, state))
-    if purge and ours and _user_exists():
+    if purge and ours and _has_user():
         yield Step(f"remove the system user {USER}", partial(_run, "userdel", USER))
 
 
@@ -94,6 +94,34 @@ def need_root(root: Path) -> None:
     """Raise BridgeError unless this process may change the machine."""
     if root == Path("/") and os.geteuid() != 0:
         raise BridgeError("this changes the machine: run it with sudo, or look first with --show")
+
+
+def refuse_two(plan: Plan) -> None:
+    """Raise BridgeError where the services of another kind of installation are."""
+    package = plan.at(PACKAGED_UNITS / _BRIDGE)
+    if not plan.packaged and package.exists():
+        raise BridgeError(
+            f"{package} belongs to a package, which is updated and removed with apt-get; "
+            "remove that first, or do without `install`"
+        )
+
+
+def _user() -> Iterator[Step]:
+    """The system user, a member of the groups that own GPUs here."""
+    groups = [group for group in GROUPS if _group_exists(group)]
+    if not _has_user():
+        make = ["useradd", "--system", "--home-dir", str(STATE), "--shell", "/usr/sbin/nologin"]
+        belong = ["--groups", ",".join(groups)] if groups else []
+        yield Step(f"make the system user {USER}", partial(_run, *make, *belong, USER))
+        return
+    if missing := [group for group in groups if USER not in grp.getgrnam(group).gr_mem]:
+        join = ["usermod", "--append", "--groups", ",".join(missing), USER]
+        yield Step(f"let {USER} into the groups {', '.join(missing)}", partial(_run, *join))
+
+
+def _writing(plan: Plan, file: File) -> Step:
+    note = " (yours to edit)" if file.kept else ""
+    return Step(f"write {plan.at(file.path)}{note}", partial(_write, plan, file))
 
 
 def _write(plan: Plan, file: File) -> None:
@@ -129,10 +157,6 @@ def _asks(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _is_enabled(name: str) -> bool:
-    return _asks("systemctl", "is-enabled", "--quiet", name)
-
-
 def _is_active(name: str) -> bool:
     return _asks("systemctl", "is-active", "--quiet", name)
 
@@ -142,9 +166,17 @@ def _has_systemd() -> bool:
     return Path("/run/systemd/system").is_dir()
 
 
-def _user_exists() -> bool:
+def _has_user() -> bool:
     try:
         pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+def _group_exists(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
     except KeyError:
         return False
     return True

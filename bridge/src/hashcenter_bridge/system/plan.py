@@ -3,7 +3,6 @@
 Files that the owner edits are only written where there are none, and stay when the rest goes.
 """
 
-import grp
 import sys
 from dataclasses import dataclass
 from importlib import resources
@@ -15,7 +14,11 @@ from ..errors import ConfigError
 USER: Final = "hashcenter"
 SERVICES: Final = ("hashcenter-powerd.service", "hashcenter.service")
 #: Groups that own GPU device files on one system or another.
-_GROUPS: Final = ("video", "render")
+GROUPS: Final = ("video", "render")
+STATE: Final = Path("/var/lib/hashcenter")
+#: Where the owner's services go, and a package's.
+UNITS: Final = Path("/etc/systemd/system")
+PACKAGED_UNITS: Final = Path("/usr/lib/systemd/system")
 _HOMES: Final = (Path("/home"), Path("/") / "root", Path("/run/user"))
 #: Enough for any card's lowest step: the owner raises it knowingly.
 _SAFE_LIMIT_W: Final = 100
@@ -34,11 +37,21 @@ class File:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that an installation writes, under `root`."""
+    """Everything that an installation writes, under `root`.
+
+    `packaged`: the services are a package's, which writes and removes them itself.
+    """
 
     root: Path
     program: Path
-    files: tuple[File, ...]
+    services: tuple[File, ...]
+    owners: tuple[File, ...]
+    packaged: bool = False
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """What is written and removed here."""
+        return self.owners if self.packaged else (*self.services, *self.owners)
 
     def written(self) -> tuple[File, ...]:
         """Return the files that are not there yet, or differ and are ours."""
@@ -53,10 +66,10 @@ class Plan:
         return self.root / path.relative_to("/")
 
 
-def plan(root: Path, config: Path, program: Path | None = None) -> Plan:
+def plan(root: Path, config: Path, program: Path | None = None, *, packaged: bool = False) -> Plan:
     """Return the installation of `program` (this one). Raises ConfigError where services cannot go.
 
-    `root` is `/`, or a folder that will be one (a package, an image).
+    `root` is `/`, or a folder that will be one (a package, an image). `packaged`: by a package.
     """
     powerd = config.with_name("powerd.toml")
     program = program or Path(sys.argv[0]).absolute()
@@ -69,18 +82,18 @@ def plan(root: Path, config: Path, program: Path | None = None) -> Plan:
         "program": str(program),
         "config": str(config),
         "powerd": str(powerd),
-        "groups": " ".join(name for name in _GROUPS if _has_group(name)),
         "safe_limit_w": str(_SAFE_LIMIT_W),
     }
-    systemd = Path("/etc/systemd/system")
+    units = PACKAGED_UNITS if packaged else UNITS
     return Plan(
         root,
         program,
+        tuple(File(units / name, _unit(name, words)) for name in SERVICES),
         (
-            *(File(systemd / name, _unit(name, words)) for name in SERVICES),
             File(powerd, _unit("powerd.toml", words), kept=True),
             File(config, _unit("hashcenter.toml", words), mode=0o640, kept=True, group=USER),
         ),
+        packaged,
     )
 
 
@@ -88,14 +101,4 @@ def _unit(name: str, words: dict[str, str]) -> str:
     text = (resources.files(__package__) / "units" / name).read_text(encoding="utf-8")
     for word, value in words.items():
         text = text.replace(f"{{{word}}}", value)
-    return "".join(
-        line for line in text.splitlines(keepends=True) if line.strip() != "SupplementaryGroups="
-    )
-
-
-def _has_group(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
+    return text
