@@ -63,6 +63,7 @@ def suites() -> list[Suite]:
         Suite("in Home Assistant's harness", ROOT_PYTHON, ("tests/component",)),
         Suite("closed loop on a building", ROOT_PYTHON, ("tests/heating",)),
         Suite("end to end", ROOT_PYTHON, ("tests/e2e", "tests/chaos")),
+        Suite("on a throw-away machine", ROOT_PYTHON, ("tests/packages",)),
     ]
     if os.environ.get(_LLAMA_CPP_PYTHON) == "1":
         python = LLAMA_CPP_PYTHON.prepare()

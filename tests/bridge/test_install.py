@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hashcenter_bridge import config
-from hashcenter_bridge.errors import ConfigError
+from hashcenter_bridge.errors import BridgeError, ConfigError
 from hashcenter_bridge.powerd import rules
 from hashcenter_bridge.system import install
 from hashcenter_bridge.system.plan import SERVICES, Plan, plan
@@ -75,15 +75,19 @@ def test_uninstall_leaves_only_what_the_owner_wrote_and_purge_nothing(
     memory = tmp_path / "var/lib/hashcenter"
     memory.mkdir(parents=True)
     (memory / "key").touch()
+    password = tmp_path / "etc/hashcenter/mqtt-password"
+    password.touch()
 
     carry_out(install.uninstall_steps(here, purge=False))
     assert files(tmp_path) == {
         "etc/hashcenter/hashcenter.toml",
         "etc/hashcenter/powerd.toml",
+        "etc/hashcenter/mqtt-password",
         "var/lib/hashcenter/key",
     }
     carry_out(install.uninstall_steps(here, purge=True))
     assert files(tmp_path) == set()
+    assert not password.parent.exists()
 
 
 def test_a_program_in_a_home_folder_cannot_be_a_service(tmp_path: Path) -> None:
@@ -117,3 +121,27 @@ def test_services_are_hardened(here: Plan, tmp_path: Path, service: str) -> None
 
     level = float(done.stdout.rpartition("exposure level for")[2].split(":")[1].split()[0])
     assert level <= MOST_EXPOSED, done.stdout
+
+
+def test_what_a_package_brings_is_neither_written_nor_removed(tmp_path: Path) -> None:
+    packaged = plan(tmp_path, CONFIG, PROGRAM, packaged=True)
+    install.write_services(packaged)
+    services = files(tmp_path)
+    assert services == {
+        "usr/lib/systemd/system/hashcenter.service",
+        "usr/lib/systemd/system/hashcenter-powerd.service",
+    }
+    carry_out(install.install_steps(packaged))
+    assert files(tmp_path) - services == {
+        "etc/hashcenter/hashcenter.toml",
+        "etc/hashcenter/powerd.toml",
+    }
+    carry_out(install.uninstall_steps(packaged, purge=True))
+    assert files(tmp_path) == services
+
+
+def test_a_second_installation_beside_a_package_is_refused(here: Plan, tmp_path: Path) -> None:
+    install.refuse_two(here)
+    install.write_services(plan(tmp_path, CONFIG, PROGRAM, packaged=True))
+    with pytest.raises(BridgeError, match="belongs to a package"):
+        install.refuse_two(here)

@@ -14,7 +14,7 @@ from hashcenter_bridge.config import DEFAULT_PATHS
 from hashcenter_bridge.system.install import write_services
 from hashcenter_bridge.system.plan import STATE, USER, plan
 from tools.package.parts import source_date
-from tools.package.tree import Tree
+from tools.package.tree import COMMANDS, Tree
 from tools.paths import ROOT
 from tools.setup.console import clean_environment, run
 
@@ -25,15 +25,16 @@ _SCRIPTS: Final = ("preinst", "postinst", "prerm", "postrm")
 _RUNNING: Final = "/run/hashcenter-was-running"
 
 
-def write_deb(tree: Tree, folder: Path) -> Path:
+def write_deb(tree: Tree, folder: Path, *, level: int = 6) -> Path:
     """Write `hashcenter_VERSION_ARCHITECTURE.deb` into `folder`; return it."""
     staging = tree.root.with_name("deb")
     shutil.rmtree(staging, ignore_errors=True)
     # The same files, not copies: a tree is 200 MB.
     shutil.copytree(tree.root, staging, symlinks=True, copy_function=os.link)
-    command = staging / _PROGRAM.relative_to("/")
-    command.parent.mkdir(parents=True)
-    command.symlink_to(tree.home / "bin/hashcenter")
+    commands = staging / _PROGRAM.parent.relative_to("/")
+    commands.mkdir(parents=True)
+    for name in COMMANDS:
+        (commands / name).symlink_to(tree.home / "bin" / name)
     write_services(plan(staging, DEFAULT_PATHS[-1], _PROGRAM, packaged=True))
     copyright_ = staging / "usr/share/doc/hashcenter/copyright"
     copyright_.parent.mkdir(parents=True)
@@ -46,7 +47,7 @@ def write_deb(tree: Tree, folder: Path) -> Path:
     file = folder / f"hashcenter_{tree.version}_{tree.architecture}.deb"
     run(
         # gzip: Debian 11 and Ubuntu 20.04 know no zstd, and xz takes minutes.
-        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z6", "--build", staging, file],
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", f"-z{level}", "--build", staging, file],
         failure=f"{file.name} could not be written.",
         environment=clean_environment() | {"SOURCE_DATE_EPOCH": source_date()},
     )

@@ -32,7 +32,7 @@ from {module} import main
 if __name__ == "__main__":
     sys.exit(main())
 """
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "hashcenter": "hashcenter_bridge.cli",
     "hashcenter-miner": "hashcenter_bridge.reference_miner.__main__",
 }
@@ -66,6 +66,7 @@ def build_tree(parts: Parts, folder: Path, version: str | None = None) -> Tree:
     (tree.folder / "bin").mkdir(parents=True)
     interpreter = tree.folder / "bin" / parts.interpreter.name
     shutil.copy2(parts.interpreter, interpreter)
+    (tree.folder / "bin/python3").symlink_to(interpreter.name)
     _copy_libraries(parts, tree)
     _bind(interpreter, tree)
     # Where Debian's Python looks for packages, and nowhere else.
@@ -73,7 +74,7 @@ def build_tree(parts: Parts, folder: Path, version: str | None = None) -> Tree:
     shutil.copytree(parts.site, site)
     install(parts, site, wheel(folder, version))
     _forget_the_builder(site)
-    for name, module in _COMMANDS.items():
+    for name, module in COMMANDS.items():
         launcher = tree.folder / "bin" / name
         words = {"interpreter": tree.home / "bin" / interpreter.name, "module": module}
         launcher.write_text(_LAUNCHER.format(**words))
@@ -147,7 +148,8 @@ def _compile(interpreter: Path, tree: Tree) -> None:
     done = run(
         [
             *(loader, "--library-path", tree.folder / "lib", "--argv0", interpreter, interpreter),
-            *("-I", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
+            # -B: what compileall itself loads would be written with this machine's paths and times.
+            *("-I", "-B", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
             *("-s", tree.root, "-p", "/", tree.folder / "lib"),
         ],
         failure="The packaged Python does not run.",

@@ -16,15 +16,18 @@ from tools.setup.errors import SetupError
 
 #: The program to look for -> the Debian packages that bring it.
 _PACKAGES: Final = {
+    "buildah": "buildah",
     "chromium": "chromium",
     "erl": "ejabberd",
     "gcc": "gcc libc6-dev",
     "g++": "g++",
+    "mmdebstrap": "mmdebstrap",
     "mosquitto": "mosquitto",
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
     "python3-venv": "python3-venv",
+    "systemd-nspawn": "systemd-container",
 }
 
 

@@ -65,6 +65,9 @@ def uninstall_steps(plan: Plan, *, purge: bool) -> Iterator[Step]:
             yield Step(f"remove {plan.at(file.path)}", partial(plan.at(file.path).unlink))
     if ours and _has_systemd():
         yield Step("let systemd forget them", partial(_systemctl, "daemon-reload"))
+    for folder in sorted({plan.at(file.path.parent) for file in plan.owners}):
+        if purge and folder.exists() and folder.name == STATE.name:
+            yield Step(f"remove {folder} (passwords, certificates)", partial(shutil.rmtree, folder))
     state = plan.at(STATE)
     if purge and state.exists():
         yield Step(f"remove {state} (keys, energy, learned values)", partial(shutil.rmtree, state))
