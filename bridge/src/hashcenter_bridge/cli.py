@@ -28,6 +28,7 @@ from . import (
     local_pool,
     log,
     models,
+    presets,
 )
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
@@ -132,13 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument(
         "action",
         nargs="?",
-        choices=["add", "forget", "fit"],
+        choices=["add", "forget", "fit", "presets"],
         help="add: load this file only while it is what it is now; forget: whatever it is; "
-        "fit: say whether it fits these GPUs",
+        "fit: say whether it fits these GPUs; presets: models that are known, or one of them",
     )
-    listed.add_argument("file", nargs="?", type=Path, help="a GGUF file")
+    listed.add_argument("file", nargs="?", type=Path, help="a GGUF file, or a preset's name")
     listed.add_argument(
-        "--context", type=int, default=8192, metavar="TOKENS", help="for `models fit` (8192)"
+        "--context", type=int, default=8192, metavar="TOKENS", help="for fit and presets (8192)"
     )
     listed.add_argument(
         "--reread", action="store_true", help="hash every byte again: has the disk forgotten any?"
@@ -266,7 +267,11 @@ def _hint(text: str) -> None:
 def _models(asked: argparse.Namespace) -> int:
     if asked.action is None:
         return _show_models(asked)
-    if asked.file is None or asked.context < 1:
+    if asked.context < 1:
+        raise ConfigError("--context is a number of tokens, 1 or more")
+    if asked.action == "presets":
+        return _presets(asked)
+    if asked.file is None:
         raise ConfigError(f"say which file: hashcenter models {asked.action} FILE")
     if asked.action == "fit":
         return _fit(asked)
@@ -282,25 +287,41 @@ def _models(asked: argparse.Namespace) -> int:
 
 def _fit(asked: argparse.Namespace) -> int:
     model = fit_report.read_shape(asked.file)
-
-    async def cards() -> list[fit.Card]:
-        settings, source = _load(asked)
-        metering = await _probed(settings, source)
-        speeds = fit_report.links()
-        found = [one for one in metering.watched.values() if one.device.kind == DeviceKind.GPU]
-        named = [
-            fit.Card(
-                one.device.model or one.device.name,
-                int((one.readings.memory_total_mib or 0) * 1024**2),
-                speeds[index] if len(speeds) == len(found) else None,
-            )
-            for index, one in enumerate(found)
-        ]
-        await metering.close()
-        return named
-
-    print(fit_report.report(model, asyncio.run(cards()), asked.context))
+    print(fit_report.report(model, asyncio.run(_cards(asked)), asked.context))
     return 0
+
+
+def _presets(asked: argparse.Namespace) -> int:
+    """Tell of the models that are known; of this machine's GPUs too, once there is a file."""
+    named = presets.find(str(asked.file)) if asked.file is not None else None
+    try:
+        cards = asyncio.run(_cards(asked))
+    except ConfigError as err:
+        _hint(f"Nothing is said about these GPUs: {err}")
+        cards = []
+    if named is None:
+        print(presets.listed(cards, asked.context))
+    else:
+        print(presets.described(named, cards, asked.context))
+    return 0
+
+
+async def _cards(asked: argparse.Namespace) -> list[fit.Card]:
+    """Return this machine's GPUs as the owner's file has them read."""
+    settings, source = _load(asked)
+    metering = await _probed(settings, source)
+    speeds = fit_report.links()
+    found = [one for one in metering.watched.values() if one.device.kind == DeviceKind.GPU]
+    named = [
+        fit.Card(
+            one.device.model or one.device.name,
+            int((one.readings.memory_total_mib or 0) * 1024**2),
+            speeds[index] if len(speeds) == len(found) else None,
+        )
+        for index, one in enumerate(found)
+    ]
+    await metering.close()
+    return named
 
 
 def _show_models(asked: argparse.Namespace) -> int:
