@@ -7,6 +7,7 @@ names that nobody has.
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -17,11 +18,10 @@ from .. import build, config
 from ..config import Config, Source
 from ..errors import BridgeError
 from ..finding import Finding
-from . import broker, bundle, devices, machine, models
+from . import broker, bundle, devices, machine, models, table
 
 Check: TypeAlias = Callable[[Config, Source], Awaitable[list[Finding]]]
 
-_MARK: Final = {"ok": "ok      ", "warning": "warning ", "failed": "FAILED  "}
 #: In the order of the report.
 _CHECKS: Final[tuple[Check, ...]] = (
     machine.user,
@@ -44,8 +44,9 @@ async def examine(path: Path, *, as_json: bool, bundle_to: Path | None = None) -
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        for finding in findings:
-            print(f"{_MARK[finding.result]} {finding.check}: {finding.text}")
+        is_read = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns
+        print("\n".join(table.table(findings, width) if is_read else table.lines(findings)))
     if bundle_to is not None:
         made = await asyncio.to_thread(bundle.write, bundle_to, path, _settings(path), findings)
         print(f"Written without secrets: {made}. Read it before you show it.", file=sys.stderr)

@@ -47,7 +47,8 @@ def judged(name: str, sample: Sample) -> Finding:
     readings = sample.readings
     if readings.power_w is None:
         why = readings.missing.get("power_w", "no reason given")
-        return Finding(name, "warning", f"does not say what it draws ({why})")
+        text = f"does not say what it draws ({why}): count its watts in [rig] base_w"
+        return Finding(name, "warning", text)
     counter = "with" if sample.energy_counter_j is not None else "without"
     text = f"draws {readings.power_w:.0f} W, {counter} an energy counter"
     if sample.foreign:

@@ -76,6 +76,7 @@ def _api(settings: Config) -> Upstream:
     shown = http.certificate(state)
     host = http.listen if is_loopback(http.listen) or "." in http.listen else "127.0.0.1"
     host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - asked, not listened on
+    host = f"[{host}]" if ":" in host else host
     return Upstream(
         f"{'https' if shown else 'http'}://{host}:{http.port}/v1",
         api_key=read_or_make(state),

@@ -1,13 +1,13 @@
 """Looks for other masters of the GPUs before anything is decided, and each minute."""
 
 import asyncio
-from typing import Final
 
 from ..loop import Loop
 from ..wire.values import DeviceKind
 from . import find
 
-_EACH_S: Final = 60.0
+#: Seconds between two looks.
+EACH_S = 60.0
 
 
 async def look(loop: Loop) -> None:
@@ -20,5 +20,5 @@ async def look(loop: Loop) -> None:
 async def watch(loop: Loop) -> None:
     """Look for ever: HiveOS's agent, for one, is started again by cron."""
     while True:
-        await asyncio.sleep(_EACH_S)
+        await asyncio.sleep(EACH_S)
         await look(loop)
