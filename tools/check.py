@@ -23,6 +23,7 @@ _FOREIGN: Final = re.compile(
     r"pypi[.]org|pythonhosted[.]org|deb[.]debian[.]org|security[.]debian[.]org|npmjs[.]org"
     r"|(?<![\w./-])/(?:root|home/\w+|tmp/hc|work/(?:main|shared))(?![\w-])"
 )
+_MERGE: Final = ("<" * 7 + " ", ">" * 7 + " ")
 _BINARY: Final = {".png", ".gguf", ".ico", ".gz", ".zip", ".woff2", ".jpg"}
 
 
@@ -36,6 +37,7 @@ def steps() -> list[Step]:
         findings("module length", long_modules),
         findings("translations", broken_translations),
         findings("no machine's own paths", foreign_addresses),
+        findings("no half of a merge", merge_markers),
         findings("wire copy and schema", stale_wire),
         program("import rules", [ROOT_PYTHON.parent / "lint-imports", "--no-cache"]),
         program("types: bridge (3.11)", [*mypy, *bridge, "-p", "hashcenter_bridge"]),
@@ -89,6 +91,17 @@ def foreign_addresses() -> list[str]:
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
             if match := _FOREIGN.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {match.group()}")
+    return found
+
+
+def merge_markers() -> list[str]:
+    """Name the lines that a merge left for a person to decide."""
+    found = []
+    for path in tracked_files():
+        if path.suffix not in _BINARY:
+            lines = enumerate(path.read_text(errors="replace").splitlines(), start=1)
+            marked = (number for number, line in lines if line.startswith(_MERGE))
+            found += [f"{path.relative_to(ROOT)}:{number}" for number in marked]
     return found
 
 

@@ -34,8 +34,14 @@ LEFT_BY_OTHERS: Final = {"/etc/group-", "/etc/gshadow-", "/etc/passwd-", "/etc/s
 _OTHERS: Final = ("/var/log", "/var/lib/systemd", "/var/lib/dpkg", "/var/lib/apt", "/var/cache/apt")
 _HIERARCHIES: Final = ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
 _JOURNAL: Final = "journalctl --no-pager --output=cat --unit='hashcenter*' | tail -60"
-#: Documents' commands begin with it; here everybody is root.
-_SUDO: Final = '#!/bin/sh\nexec "$@"\n'
+#: Documents' commands begin with it.
+_SUDO: Final = """\
+#!/bin/sh
+[ "$1" = -u ] || exec "$@"
+user="$2"
+shift 2
+exec runuser -u "$user" -- "$@"
+"""
 
 
 def base() -> Path:
