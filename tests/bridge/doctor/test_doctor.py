@@ -1,6 +1,7 @@
 """`hashcenter doctor`: one finding for each thing, with what to repair; nothing is changed."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,6 +94,20 @@ async def test_a_broker_that_is_not_there_is_a_failure_among_others(
     assert found["broker"][0] == "failed"
     assert "check [mqtt] host and port" in found["broker"][1]
     assert found["configuration"][0] == "ok"
+
+
+async def test_a_check_that_breaks_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("no disk is like this")
+
+    monkeypatch.setattr(shutil, "disk_usage", broken)
+    status, found = await findings(write(tmp_path, 1), capsys)
+    assert status == 1
+    assert found["machine, folders"][0] == "failed"
+    assert "a mistake of ours: RuntimeError('no disk is like this')" in found["machine, folders"][1]
+    assert {"configuration", "broker"} <= set(found)
 
 
 async def test_missing_weights_are_named(

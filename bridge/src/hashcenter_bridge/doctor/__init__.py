@@ -70,5 +70,10 @@ async def look(path: Path) -> list[Finding]:
         return [Finding("configuration", "failed", str(err))]
     findings = [Finding("configuration", "ok", f"{path} is understood")]
     for check in _CHECKS:
-        findings += await check(settings, source)
+        try:
+            findings += await check(settings, source)
+        except Exception as err:  # noqa: BLE001 - one check that fails must not hide the others
+            about = f"{check.__module__.rpartition('.')[2]}, {check.__name__}"
+            text = str(err) if isinstance(err, BridgeError) else f"a mistake of ours: {err!r}"
+            findings.append(Finding(about, "failed", text))
     return findings
