@@ -169,6 +169,9 @@ class Deciding:
     def async_hear(self, rig: Rig) -> bool:
         """Take a rig's heartbeat or its silence; return whether it asks for a decision."""
         self.measured.hear(rig)
+        if self.wanted is None and self.seen is not None:
+            # A look at a thousand rigs for each that is heard would keep the last from being heard.
+            return self._heard_rigs()
         if self.seen is None or self.is_due:
             return True
         heaters = heaters_seen(rig, self._places, self.measured, self._house.controller)
@@ -177,8 +180,12 @@ class Deciding:
     def _heard_all(self, seen: HouseSeen) -> bool:
         if self._patience_over:
             return True
-        rigs = all(rig.data.inventory_current or rig.data.lost for rig in self._house.rigs.values())
-        return rigs and all(room.thermometer.temp_c is not None for room in seen.rooms)
+        known = all(room.thermometer.temp_c is not None for room in seen.rooms)
+        return known and self._heard_rigs()
+
+    def _heard_rigs(self) -> bool:
+        rigs = self._house.rigs.values()
+        return all(rig.data.inventory_current or rig.data.lost for rig in rigs)
 
     def _pause_s(self, people: People, now: float) -> float:
         """Return for how long this decision may stand, if nothing happens."""

@@ -64,7 +64,8 @@ class Measured:
         """Begin with nothing known."""
         self._means: dict[HeaterKey, Mean] = {}
         self._j_per_th: dict[HeaterKey, float] = {}
-        self._facts: dict[HeaterKey, Heater] = {}
+        #: By rig, so that one rig's are found among a thousand's.
+        self._facts: dict[str, dict[HeaterKey, Heater]] = {}
 
     def hear(self, rig: Rig) -> None:
         """Take a rig's heartbeat."""
@@ -80,14 +81,13 @@ class Measured:
         """Take a rig's inventory: circuits have to count its heaters also while it is away."""
         if rig.inventory is None:
             return
-        for key in [key for key in self._facts if key.rig == rig.rig_id]:
-            del self._facts[key]
-        for heater in rig.inventory.heaters:
-            self._facts[HeaterKey(rig.rig_id, heater.id)] = heater
+        self._facts[rig.rig_id] = {
+            HeaterKey(rig.rig_id, heater.id): heater for heater in rig.inventory.heaters
+        }
 
     def facts(self, rig_id: str) -> Mapping[HeaterKey, Heater]:
         """Return the rig's heaters as last heard of."""
-        return {key: fact for key, fact in self._facts.items() if key.rig == rig_id}
+        return self._facts.get(rig_id, {})
 
     def mean_w(self, key: HeaterKey) -> float | None:
         """Return the heater's 10-minute mean in watts."""
@@ -110,14 +110,15 @@ class Measured:
         """Return what is worth keeping over a restart, as JSON's values."""
         return [
             {"key": list(key), "heater": encode(heater), "j_per_th": self._j_per_th.get(key)}
-            for key, heater in self._facts.items()
+            for facts in self._facts.values()
+            for key, heater in facts.items()
         ]
 
     def restore(self, stored: list[dict[str, Any]]) -> None:
         """Bring back what `stored` returned; raises ValueError for what cannot be read."""
         for one in stored:
             key = HeaterKey(*one["key"])
-            self._facts[key] = decode(Heater, one["heater"])
+            self._facts.setdefault(key.rig, {})[key] = decode(Heater, one["heater"])
             if one["j_per_th"]:
                 self._j_per_th[key] = float(one["j_per_th"])
 
