@@ -12,6 +12,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.hashcenter import house as house_module
 from custom_components.hashcenter.heat import deciding
+from custom_components.hashcenter.rigs import devices
 from tests.component.rigs import ScriptedRig, fire_burst, house_of, set_up_house, states
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")
@@ -85,7 +86,7 @@ async def test_devices_that_two_rigs_list_are_looked_for_when_an_inventory_chang
     hass: HomeAssistant,
 ) -> None:
     with patch.object(
-        house_module, "disputes", autospec=True, side_effect=house_module.disputes
+        house_module, "disputes", autospec=True, side_effect=devices.disputes
     ) as search:
         entry = await set_up_house(hass, *RIGS[:2])
         first, second = lonely(hass, RIGS[0]), lonely(hass, RIGS[1])
