@@ -47,7 +47,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -
 async def async_unload_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:
     """Let go of Home Assistant's side; what was asked of rigs stays asked."""
     await hass.config_entries.async_unload_platforms_or_raise(entry, PLATFORMS)
-    await entry.runtime_data.heating.deciding.async_save()
+    await entry.runtime_data.heating.async_close()
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: HashcenterConfigEntry) -> None:

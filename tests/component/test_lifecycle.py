@@ -1,5 +1,6 @@
 """A rig in the house: when it is alive, what wakes whom, what happens when it goes."""
 
+import asyncio
 import logging
 import time
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.discovery_flow import DiscoveryKey
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.setup import async_setup_component
@@ -253,6 +255,57 @@ async def test_other_options_make_a_new_house_that_says_nothing_to_rigs(
     await hass.async_block_till_done()
     assert house_of(entry) is not house
     assert rig.asked == []
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_stop_all_pressed_while_the_house_is_loaded_anew_holds(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.hashcenter.rigs.requester.ANSWER_TIMEOUT_S", 0.5)
+    entry = await set_up_house(hass, ATTIC, CELLAR)
+    attic, cellar = await live_rig(hass), await live_rig(hass, CELLAR)
+    attic.deaf = True
+    cellar.say_offline()
+    await hass.async_block_till_done()
+    before = house_of(entry).heating
+
+    pressed = hass.async_create_task(
+        hass.services.async_call(
+            "switch", "turn_on", {"entity_id": "switch.hashcenter_stop_all"}, blocking=True
+        )
+    )
+    while not attic.asked:
+        await asyncio.sleep(0)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    with pytest.raises(HomeAssistantError, match="Not everything is known to have stopped"):
+        await pressed
+
+    now = house_of(entry).heating
+    assert now is not before
+    assert now.state.stopped
+    cellar.restart("boot-2")
+    cellar.beat()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert [one.kind for one in cellar.asked] == ["stop_all"]
+
+
+@pytest.mark.usefixtures("mqtt_mock")
+async def test_a_house_that_was_left_decides_and_stores_nothing_more(hass: HomeAssistant) -> None:
+    entry = await set_up_house(hass, ATTIC)
+    rig = await live_rig(hass)
+    before = house_of(entry).heating
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    await house_of(entry).heating.async_stop_all(engaged=True)
+    rig.asked.clear()
+    wanted = before.wanted
+    before.async_decide()
+    assert before.wanted is wanted
+    with pytest.raises(HomeAssistantError, match="loaded anew"):
+        await before.async_stop_all(engaged=False)
+    assert rig.asked == []
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert house_of(entry).heating.state.stopped
 
 
 @pytest.mark.usefixtures("mqtt_mock")

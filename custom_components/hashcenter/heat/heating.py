@@ -37,7 +37,7 @@ from ..control.seen import HouseSeen, HvacMode
 from ..control.tilt import Tilt
 from ..control.wanted import Do, HeaterWanted, HouseWanted, LimitCode
 from ..control.wishes import Preset, RoomWish, changed, first_wish, settled
-from ..errors import RigError, RigOffline, mistake
+from ..errors import RigError, RigOffline, error, mistake
 from ..wire.messages import Response
 from ..wire.values import Favor
 from .deciding import Deciding
@@ -68,6 +68,8 @@ class Heating:
         #: Changes each time a person lets go of the heater, also while a rig's answer is awaited.
         self._let_go: Counter[HeaterKey] = Counter()
         self._store = Store[dict[str, Any]](hass, 1, store_key())
+        self._keeping = asyncio.Lock()
+        self._closed = False
 
     @property
     def seen(self) -> HouseSeen | None:
@@ -100,6 +102,16 @@ class Heating:
             self.hold_h = stored["hold_h"]
             self.state = wanted_by.restored(stored, self.house.rigs, self.house.plan.rooms)
         await self.deciding.async_load()
+
+    async def async_close(self) -> None:
+        """Be the house's no more: what people want is stored for the next, nothing more is done.
+
+        Whoever pressed something a moment ago is waited for until that is stored.
+        """
+        async with self._keeping:
+            self._closed = True
+            await self._store.async_save(self._to_store())
+        await self.deciding.async_save()
 
     def request(self, key: HeaterKey) -> HeatRequest | None:
         """Return what is asked of the heater by itself now."""
@@ -302,6 +314,8 @@ class Heating:
     @callback
     def async_decide(self) -> None:
         """Decide now, and have it done."""
+        if self._closed:
+            return
         people = self.state.without_ended(time.time())
         wishes = self._wishes()
         # What ended by itself, as boost does, is kept as it is now.
@@ -330,6 +344,8 @@ class Heating:
         return {room: self.wish(room) for room in self.house.plan.rooms}
 
     def _resumed(self, rig_id: str) -> None:
+        if self._closed:
+            return
         self._replace(replace(self.state, unreleased=self.state.unreleased - {rig_id}))
         self._store.async_delay_save(self._to_store)
 
@@ -338,8 +354,11 @@ class Heating:
         self.async_decide()
 
     async def _async_keep(self, people: People) -> None:
-        self._replace(people)
-        await self._store.async_save(self._to_store())
+        async with self._keeping:
+            if self._closed:
+                raise error("house_reloads")
+            self._replace(people)
+            await self._store.async_save(self._to_store())
 
     def _replace(self, people: People) -> None:
         self.state = people
