@@ -89,6 +89,7 @@ async def test_a_new_circuit_begins_as_the_last_one_or_as_is_usual_there(
 async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
     entry = await house_with_heaters(hass, circuit("Main", 240, 100))
     sensor(hass, METER, "power", "W")
+    hass.states.async_set("binary_sensor.tripped", "off")
     form = await add(hass, entry, "circuit")
     form.assert_translated(WORDS)
     await form.fill_in(

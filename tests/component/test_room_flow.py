@@ -118,6 +118,8 @@ def offered(form: Form) -> dict[str, str]:
 async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
     entry = await house_with_heaters(hass)
     sensor(hass, "sensor.outside", "temperature", "°C")
+    for other in ("binary_sensor.window", "cover.damper", "climate.furnace"):
+        hass.states.async_set(other, "off")
     form = await add(hass, entry, "room")
     await form.fill_in(
         **{**ESSENTIALS, "name": " Living room ", "heaters": [MACHINE, MINER]},

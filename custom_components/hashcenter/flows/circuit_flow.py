@@ -34,8 +34,10 @@ from ..heat.plan import SUBENTRY_CIRCUIT, CircuitPlan, HousePlan, heater_id
 from ..heat.rig_seen import Places, heaters_seen
 from ..house import House
 from .forms import (
+    MAX_NAME,
     Answers,
     Mistakes,
+    check_exists,
     entity,
     exists,
     folded,
@@ -46,6 +48,7 @@ from .forms import (
     is_read,
     number,
     replaced,
+    tidy,
 )
 
 _TOP: Final = ("volts", "amps", "heaters", "others_w")
@@ -107,7 +110,7 @@ class CircuitFlow(ConfigSubentryFlow):
         mistakes = Mistakes()
         if answers is not None:
             self._said = answers
-            name = answers["name"].strip()
+            name = tidy(answers["name"])
             data = replaced(before, _NAMES, _flat(answers))
             _check(self.hass, house, name, data, others, mine, mistakes)
             if not mistakes.errors:
@@ -219,6 +222,8 @@ def _check(
         mistakes.add("name", "name_missing")
     elif name.casefold() in {other.name.casefold() for other in others.values()}:
         mistakes.add("name", "name_taken", circuit=name)
+    elif len(name) > MAX_NAME:
+        mistakes.add("name", "name_too_long", most=str(MAX_NAME))
     chosen = data.get("heaters", ())
     for gone in gone_heaters(house, chosen):
         mistakes.add("heaters", "heater_unknown", heater=heater_names(house, [gone])[gone])
@@ -230,6 +235,7 @@ def _check(
         mistakes.add("supply", "parent_gone")
     elif "parent" in data and data["parent"] not in _feeders(others, mine):
         mistakes.add("supply", "parent_loop")
+    check_exists(hass, "supply", mistakes, data.get("tripped"))
     meter: str | None = data.get("meter")
     if meter is None and "meter_counts_heaters" in data:
         mistakes.add("metering", "meter_missing")

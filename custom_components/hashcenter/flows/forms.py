@@ -4,7 +4,9 @@ A form shows temperatures in the house's unit and keeps degrees Celsius. An answ
 changed keeps the stored value to the last digit: opening and sending a form changes nothing.
 """
 
+import math
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, override
 
@@ -43,6 +45,10 @@ _CELSIUS: Final = UnitOfTemperature.CELSIUS
 #: Fine enough that no whole tenth of a degree is lost, in either unit.
 _KEPT_DIGITS: Final = 4
 _SHOWN_DIGITS: Final = 2
+#: A device's name; entity ids, which are made of it, may have 255 characters.
+MAX_NAME: Final = 80
+#: Control characters, and what separates lines and paragraphs.
+_UNSEEN: Final = frozenset({"Cc", "Zl", "Zp"})
 
 
 class ThermometerField(EntitySelector):
@@ -62,6 +68,30 @@ class ThermometerField(EntitySelector):
         # Only not offered: an answer that names one all the same gets a sentence.
         config = EntitySelectorConfig(**self.config, exclude_entities=self._ours)
         return {"selector": {self.selector_type: config}}
+
+
+class Figure(NumberSelector):
+    """A box for a number. What is none (NaN) is no answer, where limits alone would let it pass."""
+
+    @override
+    def __call__(self, data: Any) -> float:
+        value = super().__call__(data)
+        if not math.isfinite(value):
+            raise probatio.Invalid("it has to be a number")
+        return value
+
+
+class KindOfEntity(EntitySelector):
+    """Chooses entities, and takes no others: Home Assistant's own only offers the right ones."""
+
+    @override
+    def __call__(self, data: Any) -> str | list[str]:
+        chosen = super().__call__(data)
+        fits = {domain for one in self.config["filter"] for domain in one["domain"]}
+        for entity_id in [chosen] if isinstance(chosen, str) else chosen:
+            if entity_id.partition(".")[0] not in fits:
+                raise probatio.Invalid(f"{entity_id} does not fit here; choose one that is offered")
+        return chosen
 
 
 class Degrees:
@@ -129,7 +159,7 @@ def number(
         config["min"] = least
     if most is not None:
         config["max"] = most
-    return NumberSelector(config)
+    return Figure(config)
 
 
 def entity(
@@ -139,7 +169,7 @@ def entity(
     filters = [EntityWithDeviceFilterSelectorConfig(domain=list(domains))]
     if device_class is not None:
         filters[0]["device_class"] = device_class
-    return EntitySelector(EntitySelectorConfig(filter=filters, multiple=many))
+    return KindOfEntity(EntitySelectorConfig(filter=filters, multiple=many))
 
 
 def folded(fields: Mapping[Any, Any]) -> section:
@@ -229,6 +259,21 @@ def gone_heaters(house: House, chosen: Iterable[str]) -> list[str]:
 def exists(hass: HomeAssistant, entity_id: str) -> bool:
     """Return whether there is such an entity, now or as soon as its integration has started."""
     return hass.states.get(entity_id) is not None or entity_id in er.async_get(hass).entities
+
+
+def check_exists(
+    hass: HomeAssistant, where: str, mistakes: Mistakes, *entities: str | None
+) -> None:
+    """Note the first of the entities that is not there; None is none that was chosen."""
+    for entity_id in entities:
+        if entity_id is not None and not exists(hass, entity_id):
+            mistakes.add(where, "entity_unknown", entity=entity_id)
+
+
+def tidy(name: str) -> str:
+    """Return a name in one line, without what nobody can see."""
+    seen = (" " if unicodedata.category(one) in _UNSEEN else one for one in name)
+    return " ".join("".join(seen).split())
 
 
 def is_ours(hass: HomeAssistant, entity_id: str) -> bool:

@@ -30,10 +30,12 @@ from ..heat.plan import (
 )
 from ..house import House
 from .forms import (
+    MAX_NAME,
     Answers,
     Degrees,
     Mistakes,
     ThermometerField,
+    check_exists,
     check_thermometer,
     entity,
     folded,
@@ -45,6 +47,7 @@ from .forms import (
     is_ours,
     number,
     replaced,
+    tidy,
 )
 
 _MINUTE_S: Final = 60.0
@@ -85,7 +88,7 @@ class RoomFlow(ConfigSubentryFlow):
                 for one in entry.get_subentries_of_type(SUBENTRY_ROOM)
                 if changed is None or one.subentry_id != changed.subentry_id
             }
-            name = answers["name"].strip()
+            name = tidy(answers["name"])
             data = _data(answers, before, degrees)
             _check(self.hass, house, name, data, others, degrees, mistakes)
             if not mistakes.errors and changed is not None:
@@ -238,6 +241,8 @@ def _check(
         mistakes.add("name", "name_missing")
     elif name.casefold() in others:
         mistakes.add("name", "name_taken", room=name)
+    elif len(name) > MAX_NAME:
+        mistakes.add("name", "name_too_long", most=str(MAX_NAME))
     check_thermometer(hass, data["thermometer"], "thermometer", mistakes)
     if not data.get("heaters"):
         mistakes.add("heaters", "heaters_missing")
@@ -248,6 +253,8 @@ def _check(
         mistakes.add("around", "outdoor_is_thermometer")
     elif outdoor is not None:
         check_thermometer(hass, outdoor, "around", mistakes)
+    around = (*data.get("windows", ()), data.get("damper"), data.get("backup"))
+    check_exists(hass, "around", mistakes, *around)
     if "backup" in data and is_ours(hass, data["backup"]):
         mistakes.add("around", "backup_is_ours", backup=friendly(hass, data["backup"]))
     _check_degrees(data, degrees, mistakes)
