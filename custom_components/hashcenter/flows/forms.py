@@ -84,12 +84,16 @@ class Figure(NumberSelector):
 class KindOfEntity(EntitySelector):
     """Chooses entities, and takes no others: Home Assistant's own only offers the right ones."""
 
+    def __init__(self, config: EntitySelectorConfig, domains: tuple[str, ...]) -> None:
+        """Take those of `domains`."""
+        super().__init__(config)
+        self._domains = domains
+
     @override
     def __call__(self, data: Any) -> str | list[str]:
         chosen = super().__call__(data)
-        fits = {domain for one in self.config["filter"] for domain in one["domain"]}
         for entity_id in [chosen] if isinstance(chosen, str) else chosen:
-            if entity_id.partition(".")[0] not in fits:
+            if entity_id.partition(".")[0] not in self._domains:
                 raise probatio.Invalid(f"{entity_id} does not fit here; choose one that is offered")
         return chosen
 
@@ -169,7 +173,7 @@ def entity(
     filters = [EntityWithDeviceFilterSelectorConfig(domain=list(domains))]
     if device_class is not None:
         filters[0]["device_class"] = device_class
-    return KindOfEntity(EntitySelectorConfig(filter=filters, multiple=many))
+    return KindOfEntity(EntitySelectorConfig(filter=filters, multiple=many), domains)
 
 
 def folded(fields: Mapping[Any, Any]) -> section:
