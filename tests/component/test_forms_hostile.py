@@ -53,7 +53,17 @@ SAID: list[tuple[str, dict[str, Any], str, str]] = [
     ),
 ]
 NUMBERS: tuple[Any, ...] = (math.nan, math.inf, -math.inf, -1, 1e308, "warm", None, [], {}, 10**400)
-ENTITIES: tuple[Any, ...] = ("", "x", "sensor.", "sensor.x; drop", "all", "light.lamp", None, 5, "x" * 300)
+ENTITIES: tuple[Any, ...] = (
+    "",
+    "x",
+    "sensor.",
+    "sensor.x; drop",
+    "all",
+    "light.lamp",
+    None,
+    5,
+    "x" * 300,
+)
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     *[("circuit", {field: one}) for field in ("volts", "amps", "others_w") for one in NUMBERS],
     *[("room", {"limits": {"high_c": one}}) for one in NUMBERS],
