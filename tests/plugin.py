@@ -19,6 +19,7 @@ _ON_REQUEST: Final = {
     "fleet": "HASHCENTER_TEST_FLEET",
     "gpu": "HASHCENTER_TEST_GPU",
     "llama_cpp_python": "HASHCENTER_TEST_LLAMA_CPP_PYTHON",
+    "packages": "HASHCENTER_TEST_PACKAGES",
     "speech": "HASHCENTER_TEST_SPEECH",
 }
 

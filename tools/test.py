@@ -24,6 +24,7 @@ from tools.setup.programs import require_programs
 _EVERYWHERE: Final = ("tests/bridge", "tests/wire", "tests/control", "tests/conformance")
 _NOTHING_COLLECTED: Final = 5
 _FLEET: Final = "HASHCENTER_TEST_FLEET"
+_PACKAGES: Final = "HASHCENTER_TEST_PACKAGES"
 _LLAMA_CPP_PYTHON: Final = "HASHCENTER_TEST_LLAMA_CPP_PYTHON"
 
 
@@ -63,8 +64,9 @@ def suites() -> list[Suite]:
         Suite("in Home Assistant's harness", ROOT_PYTHON, ("tests/component",)),
         Suite("closed loop on a building", ROOT_PYTHON, ("tests/heating",)),
         Suite("end to end", ROOT_PYTHON, ("tests/e2e", "tests/chaos")),
-        Suite("on a throw-away machine", ROOT_PYTHON, ("tests/packages",)),
     ]
+    if os.environ.get(_PACKAGES) == "1":
+        listed.append(Suite("on a throw-away machine", ROOT_PYTHON, ("tests/packages",)))
     if os.environ.get(_LLAMA_CPP_PYTHON) == "1":
         python = LLAMA_CPP_PYTHON.prepare()
         marked = ("-m", "llama_cpp_python")

@@ -12,7 +12,7 @@ from tests.packages.guest import RIG, SAFE_LIMIT_W, Guest
 from tests.packages.machine import HOME, LEFT_BY_OTHERS, Machine
 from tests.simulators.stratum_pool import StratumPool
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.packages, pytest.mark.timeout(600)]
 
 
 def give(machine: Machine, *releases: Release) -> None:

@@ -15,7 +15,7 @@ from tests.simulators.stratum_pool import StratumPool
 from tools.package.parts import own_version
 from tools.paths import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.packages, pytest.mark.timeout(600)]
 
 _DOCUMENT = ROOT / "docs/rig.md"
 

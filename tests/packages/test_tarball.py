@@ -14,7 +14,7 @@ from tests.packages.machine import base
 from tools.package.parts import Parts
 from tools.package.tree import build_tree
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.packages, pytest.mark.timeout(600)]
 
 RIG = "attic"
 _OWNERS = """\
