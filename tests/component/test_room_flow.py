@@ -131,7 +131,7 @@ async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
             "backup": "climate.furnace",
         },
         limits={"frost_c": 8, "high_c": 27, "ceiling_c": 25},
-        quiet={"start": "22:00", "end": "07:00:00", "max_w": 300},
+        quiet={"start": "22:00", "end": "07:00:00", "max_w": 300, "max_fan_percent": 45},
         more={"child": True, "heat_loss_w_per_k": 90},
     )
     plan = plan_of(entry)
@@ -149,7 +149,7 @@ async def test_everything_that_is_answered_is_kept(hass: HomeAssistant) -> None:
         frost_c=8,
         high_c=27,
         ceiling_c=25,
-        quiet=QuietPlan("22:00:00", "07:00:00", 300),
+        quiet=QuietPlan("22:00:00", "07:00:00", 300, 45),
         child=True,
         heat_loss_w_per_k=90,
     )
@@ -296,7 +296,10 @@ async def test_no_tenth_of_a_degree_is_lost_on_the_way(hass: HomeAssistant) -> N
         (
             {"quiet": {"start": "22:00:00", "max_w": 300}},
             "quiet",
-            "Quiet hours need both times and the watts. Fill in all three, or clear them.",
+            (
+                "Quiet hours need both times, and watts or a fan's percent. Fill them in, or "
+                "clear them all."
+            ),
         ),
         (
             {"quiet": {"start": "22:00:00", "end": "22:00", "max_w": 300}},

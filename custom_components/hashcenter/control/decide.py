@@ -17,7 +17,7 @@ from collections.abc import Mapping, Set as AbstractSet
 from dataclasses import replace
 from types import MappingProxyType
 
-from . import circuits, money, rooms, safety, staging
+from . import circuits, money, quiet, rooms, safety, staging
 from .allocate import Bound, Plan, allocate, ranked
 from .bounds import booting, ceilings, lease_bound_w, unattended_w
 from .heaters import (
@@ -50,6 +50,7 @@ def decide(state: State, seen: HouseSeen, now: float) -> tuple[State, HouseWante
         circuits=tuple(circuits.known(one, state.circuits.get(one.id)) for one in seen.circuits),
         money=money.known(seen.money, on_generator=state.on_generator),
     )
+    state = replace(state, heaters=quiet.listened(seen, state.heaters, now))
     heaters = {heater.key: heater for heater in seen.heaters}
     breakers = {circuit.id: circuit for circuit in seen.circuits}
     chains = circuits.chains(seen.heaters, breakers)

@@ -44,6 +44,9 @@ _SENTENCES: Final[Mapping[LimitCode, str]] = {
     LimitCode.NO_ROOM: "Nobody needs its heat.",
     LimitCode.BACKUP: "The back-up heats the room.",
 }
+_BY_FAN: Final = (
+    "Quiet hours allow {max_w:.0f} W, so that its fan stays below {max_fan_percent:.0f} %."
+)
 _UNAVAILABLE: Final = "The thermometer is unavailable."
 _TILTS: Final[Mapping[TiltCode, str]] = {
     TiltCode.MANUAL: "A person chose it.",
@@ -75,7 +78,9 @@ def sentence(
             values[minutes] = max(1.0, number / 60.0)
     if limit.code is LimitCode.THERMOMETER_STALE and values.get("age_s") == -1.0:
         return _UNAVAILABLE
-    text = _filled(_SENTENCES[limit.code], values, fahrenheit=fahrenheit)
+    by_fan = limit.code is LimitCode.QUIET and "max_fan_percent" in values
+    words = _BY_FAN if by_fan else _SENTENCES[limit.code]
+    text = _filled(words, values, fahrenheit=fahrenheit)
     return text.replace("..", ".").replace(": .", ".")
 
 

@@ -82,6 +82,10 @@ def bounds_of(
             bound = Bound(heater.max_w, Limit(LimitCode.DEMAND))
         if room is not None and room.quiet is not None and room.quiet.max_w < bound.most_w:
             bound = Bound(room.quiet.max_w, Limit(LimitCode.QUIET, {"max_w": room.quiet.max_w}))
+        fan = room.quiet.max_fan_percent if room is not None and room.quiet is not None else None
+        if fan is not None and memory.quiet_w is not None and memory.quiet_w < bound.most_w:
+            values = {"max_w": memory.quiet_w, "max_fan_percent": fan}
+            bound = Bound(memory.quiet_w, Limit(LimitCode.QUIET, values))
         found[heater.key] = bound
     return found
 
@@ -259,7 +263,7 @@ def _cap_w(
         free_w = plan.books.room_w(heater.key)
         cap_w = max(power_w, min(heater.max_w, within_tolerance_w(bound_w + free_w)))
         plan.books.take(heater.key, max(0.0, lease_bound_w(heater, power_w, cap_w) - bound_w))
-    if room is not None and room.quiet is not None:
+    if room is not None and room.quiet is not None and room.quiet.max_w < heater.max_w:
         cap_w = max(power_w, min(heater.max_w if cap_w is None else cap_w, room.quiet.max_w))
     found = verdicts.get(room.id) if room is not None else None
     limit = found.limit if found is not None else None

@@ -57,9 +57,13 @@ class OutsideDemand:
 
 @dataclass(frozen=True)
 class Quiet:
-    """The quiet schedule's word for now: at most so many watts per heater in the room."""
+    """The quiet schedule's word for now, for each heater in the room.
 
-    max_w: float
+    At most so many watts, answering included; `max_fan_percent`: no fan turns faster (quiet.py).
+    """
+
+    max_w: float = float("inf")
+    max_fan_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class HeaterSeen:
     `online`: its rig is alive. `controllable`: it takes requests. `power_w` is the latest reading,
     `mean_w` the 10-minute mean; both None without a fresh one. `possible_w` is the most it can draw
     as it stands, by enforced limits read back less than 30 s ago; None where no rig can know it.
+    `fan_percent` is its fastest fan's.
     `room` is where its heat goes now: a room's id, or None (outdoors; a damper's position is
     resolved before). `also_rooms` may have it instead: the coldest of them gets it.
     `may_hash_for_money`: its owner's explicit yes to hashing that nobody needs the heat of.
@@ -134,6 +139,7 @@ class HeaterSeen:
     power_w: float | None = None
     mean_w: float | None = None
     possible_w: float | None = None
+    fan_percent: float | None = None
     hashing: bool = False
     starting: bool = False
     #: Questions that are being answered or wait.

@@ -146,6 +146,8 @@ def memories(
             started_at=started_at,
             booting_until=booting_until,
             barred_until=now + _BARRED_S if barred else memory.barred_until,
+            quiet_w=memory.quiet_w,
+            quiet_at=memory.quiet_at,
             room=heater.room,
         )
     return found

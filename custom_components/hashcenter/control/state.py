@@ -83,6 +83,9 @@ class HeaterMemory:
     booting_until: float = 0.0
     #: Until when nothing is asked of a heater whose watts did not follow.
     barred_until: float = 0.0
+    #: The most watts at which its fan was quiet enough, and when that was changed.
+    quiet_w: float | None = None
+    quiet_at: float = 0.0
     #: The room that has a heater which several rooms share.
     room: str | None = None
 
@@ -132,6 +135,7 @@ def not_after(state: State, now: float) -> State:
             started_at=tuple(at for at in heater.started_at if at <= now),
             booting_until=min(heater.booting_until, now),
             barred_until=min(heater.barred_until, now),
+            quiet_at=min(heater.quiet_at, now),
         )
         for key, heater in state.heaters.items()
     }

@@ -105,7 +105,13 @@ class RoomFlow(ConfigSubentryFlow):
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
-                _schema(house, before.get("heaters", ()), degrees), shown
+                _schema(
+                    house,
+                    before.get("heaters", ()),
+                    degrees,
+                    fans=_tells_fans(house, before),
+                ),
+                shown,
             ),
             errors=mistakes.errors,
             description_placeholders=mistakes.names,
@@ -124,7 +130,24 @@ def _named(house: House, heaters: list[str]) -> str:
     return ", ".join(names[one] for one in heaters)
 
 
-def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schema:
+def _tells_fans(house: House, before: Answers) -> bool:
+    """Return whether a device of the house tells how fast its fan turns, or did once."""
+    told = any(
+        "fan_percent" in device.capabilities.readings
+        for rig in house.rigs.values()
+        if rig.data.inventory is not None
+        for device in rig.data.inventory.devices
+    )
+    return told or "max_fan_percent" in before.get("quiet", {})
+
+
+def _schema(
+    house: House,
+    stored: list[str],
+    degrees: Degrees,
+    *,
+    fans: bool,
+) -> probatio.Schema:
     preset = degrees.field(5, 35)
     return probatio.Schema(
         {
@@ -163,6 +186,11 @@ def _schema(house: House, stored: list[str], degrees: Degrees) -> probatio.Schem
                     probatio.Optional("start"): TimeSelector(),
                     probatio.Optional("end"): TimeSelector(),
                     probatio.Optional("max_w"): number("W", least=0, most=100_000),
+                    **(
+                        {probatio.Optional("max_fan_percent"): number("%", least=10, most=100)}
+                        if fans
+                        else {}
+                    ),
                 }
             ),
             probatio.Required("more"): folded(
@@ -259,7 +287,8 @@ def _check(
         mistakes.add("around", "backup_is_ours", backup=friendly(hass, data["backup"]))
     _check_degrees(data, degrees, mistakes)
     quiet: Mapping[str, Any] = data.get("quiet", {})
-    if quiet and not {"start", "end", "max_w"} <= set(quiet):
+    when, how = {"start", "end"}, {"max_w", "max_fan_percent"}
+    if quiet and not (when <= set(quiet) and how & set(quiet)):
         mistakes.add("quiet", "quiet_incomplete")
     elif quiet and quiet["start"] == quiet["end"]:
         mistakes.add("quiet", "quiet_never")

@@ -6,6 +6,7 @@ Built anew for every decision, from the plan (plan.py), entities (reading.py), w
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import time
+from math import inf
 from typing import Final
 
 from homeassistant.components.climate import ClimateEntityStateAttribute, HVACAction, HVACMode
@@ -143,7 +144,9 @@ def _quiet(quiet: QuietPlan | None, clock: time) -> Quiet | None:
     if quiet is None:
         return None
     begins, ends = time.fromisoformat(quiet.start), time.fromisoformat(quiet.end)
-    return Quiet(quiet.max_w) if is_within(clock, begins, ends) else None
+    if not is_within(clock, begins, ends):
+        return None
+    return Quiet(inf if quiet.max_w is None else quiet.max_w, quiet.max_fan_percent)
 
 
 def _circuit(circuit: CircuitPlan, readings: Readings) -> CircuitSeen:

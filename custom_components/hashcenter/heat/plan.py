@@ -42,11 +42,15 @@ def heater_key(stored: str) -> HeaterKey:
 
 @dataclass(frozen=True)
 class QuietPlan:
-    """Every day from `start` to `end` (HH:MM:SS, over midnight if later), at most these watts."""
+    """Every day from `start` to `end` (HH:MM:SS, over midnight if later).
+
+    At most these watts, and no fan faster than that; one of the two may be left open.
+    """
 
     start: str
     end: str
-    max_w: float
+    max_w: float | None = None
+    max_fan_percent: float | None = None
 
 
 @dataclass(frozen=True)

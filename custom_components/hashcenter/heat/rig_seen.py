@@ -77,6 +77,7 @@ def _seen(
         power_w=state.power_w if state else None,
         mean_w=measured.mean_w(key) if online else None,
         possible_w=state.possible_w if state else None,
+        fan_percent=max(_fans(rig, heater), default=None),
         hashing=Activity.HASHING in doing,
         starting=Activity.STARTING in doing,
         questions=inference.waiting + inference.answering if inference else 0,
@@ -90,6 +91,13 @@ def _seen(
         hash_value_per_kwh=None if _is_asic(rig, heater) else places.gpu_hash_value_per_kwh,
         tokens_per_joule=inference.tokens_per_joule if inference else None,
     )
+
+
+def _fans(rig: Rig, heater: Heater) -> list[float]:
+    """Return how fast the heater's fans turn, in percent, as far as its devices tell."""
+    states = [rig.device(uid) for uid in heater.devices]
+    told = [one.fan_percent for one in states if one is not None]
+    return [fan for fan in told if fan is not None]
 
 
 def _is_asic(rig: Rig, heater: Heater) -> bool:
