@@ -57,12 +57,14 @@ async def test_beside_hiveos_the_house_is_refused_until_it_is_off(
     inventory = await home.until_inventory()
     assert inventory.allow_control
     assert inventory.control_refused is not None
-    assert "HiveOS sets these GPUs, too: it starts with the machine" in inventory.control_refused
+    assert inventory.control_refused.startswith("HiveOS sets these GPUs, too: ")
+    assert "it starts with the machine" in inventory.control_refused
     assert await home.ask("lease", power_w=300.0) == "control_refused"
     assert await home.ask("stop_all") == "accepted"
     assert await home.ask("stop_all", engaged=False) == "accepted"
     _, report = await rig.hashcenter("doctor")
-    assert "FAILED   other masters: HiveOS: it starts with the machine" in report
+    assert "FAILED   other masters: HiveOS: " in report
+    assert "`systemctl disable --now hive hive-watchdog hivex`" in report
 
     (root / "etc/systemd/system/multi-user.target.wants/hive.service").unlink()
 

@@ -28,6 +28,8 @@ WILL_DELAY_S: Final = 2
 _NOBODY: Final = "doctor-probe"
 _WILL: Final = "doctor-will"
 _PATIENCE_S: Final = 5.0
+#: Brokers look for wills that are due about once a second.
+_WILL_WITHIN_S: Final = 8.0
 _REFUSED_FROM: Final = 128
 _LARGEST: Final = 262_144
 
@@ -159,7 +161,7 @@ def _overhear(config: MqttConfig, rig: str, for_s: float) -> Overheard:
         heard.hears_birth = line.may_hear(BIRTH_TOPIC)
         began = time.monotonic()
         cut_at.append(_cut(config, rig))
-        line.wait_for(lambda: heard.will_after_s is not None, WILL_DELAY_S + _PATIENCE_S)
+        line.wait_for(lambda: heard.will_after_s is not None, WILL_DELAY_S + _WILL_WITHIN_S)
         line.wait_for(lambda: False, max(0.0, began + for_s - time.monotonic()))
         return heard
     finally:
