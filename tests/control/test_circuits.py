@@ -44,6 +44,30 @@ def test_a_circuit_carries_eighty_percent_of_its_rating() -> None:
     assert 3000.0 < _bounds_w(house) <= _LIMIT_W
 
 
+@pytest.mark.parametrize("moves", [True, False])
+def test_a_heater_that_moved_to_another_circuit_is_not_expected_back(moves: bool) -> None:
+    dryer = Meter(2500.0, counts_heaters=True)
+    stays = gpu("rig", room=None)
+
+    house = _cold(asic("s19", power_w=2500.0), stays)
+    house.change_circuit(meter=dryer)
+    house.pass_minutes(5)
+    if moves:
+        # Its owner says so first, and plugs it in elsewhere an hour later.
+        house.obeys = False
+        house.change_heater("s19", circuit=None, power_w=2500.0)
+    else:
+        house.change_circuit(meter=replace(dryer, power_w=5000.0))
+    house.pass_minutes(60)
+    seen = house.state.circuits["c"].others_peak_w
+    assert seen >= 2400.0
+    house.change_circuit(meter=replace(dryer, power_w=100.0))
+    house.pass_minutes(8 * 60)
+    now = house.state.circuits["c"].others_peak_w
+    assert (now < 200.0) is moves
+    assert (now > 0.9 * seen) is not moves
+
+
 def test_a_full_circuit_is_the_limit_that_binds() -> None:
     house = _cold(asic("a"), asic("b"))
     house.pass_minutes(240)

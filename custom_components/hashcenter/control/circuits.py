@@ -18,6 +18,10 @@ METER_STALE_S: Final = 120.0
 _NO_LIMIT: Final = float("inf")
 #: A load that the meter showed is expected again for about this long.
 _REMEMBERED_S: Final = 7 * 86_400.0
+#: For a day after a heater left it a load is forgotten sooner: it may have been that heater, which
+#: was still plugged in there.
+_MOVING_S: Final = 86_400.0
+_REMEMBERED_MOVING_S: Final = 3_600.0
 
 
 def limit_w(circuit: CircuitSeen) -> float:
@@ -41,14 +45,31 @@ def chain(circuit_id: str | None, circuits: Mapping[str, CircuitSeen]) -> tuple[
 
 
 def remember(
-    memory: CircuitMemory, circuit: CircuitSeen, heaters_w: float, now: float
+    memory: CircuitMemory,
+    circuit: CircuitSeen,
+    heaters: Iterable[HeaterKey],
+    heaters_w: float,
+    now: float,
 ) -> CircuitMemory:
-    """Return the memory with the highest load of others; `heaters_w` is what ours draw now."""
+    """Return the memory with the highest load of others.
+
+    `heaters` are ours behind the circuit, and `heaters_w` what they draw now.
+    """
+    behind = sorted("/".join(key) for key in heaters)
+    gone = memory.behind is not None and set(memory.behind.split("\n")) - {*behind, ""}
+    moved_at = now if gone else memory.moved_at
+    is_moving = moved_at > 0 and now - moved_at < _MOVING_S
+    remembered_s = _REMEMBERED_MOVING_S if is_moving else _REMEMBERED_S
     dt_s = max(0.0, now - memory.at) if memory.at > 0 else 0.0
-    peak_w = memory.others_peak_w * max(0.0, 1.0 - dt_s / _REMEMBERED_S)
+    peak_w = memory.others_peak_w * max(0.0, 1.0 - dt_s / remembered_s)
     measured_w = others_now_w(circuit, heaters_w)
     return CircuitMemory(
-        max(peak_w, measured_w or 0.0), now, memory.started_at, tripped=bool(circuit.tripped)
+        max(peak_w, measured_w or 0.0),
+        now,
+        memory.started_at,
+        tripped=bool(circuit.tripped),
+        behind="\n".join(behind),
+        moved_at=moved_at,
     )
 
 

@@ -152,13 +152,15 @@ def _remembered(
     state: State, seen: HouseSeen, chains: Mapping[HeaterKey, tuple[str, ...]], now: float
 ) -> dict[str, CircuitMemory]:
     """Return what is known of each circuit's other loads, this look included."""
-    behind_w = {breaker.id: 0.0 for breaker in seen.circuits}
+    behind: dict[str, dict[HeaterKey, float]] = {breaker.id: {} for breaker in seen.circuits}
     for heater in seen.heaters:
         for name in chains[heater.key]:
-            behind_w[name] += heater.power_w or 0.0
+            behind[name][heater.key] = heater.power_w or 0.0
     none = CircuitMemory()
     return {
-        one.id: circuits.remember(state.circuits.get(one.id, none), one, behind_w[one.id], now)
+        one.id: circuits.remember(
+            state.circuits.get(one.id, none), one, behind[one.id], sum(behind[one.id].values()), now
+        )
         for one in seen.circuits
     }
 

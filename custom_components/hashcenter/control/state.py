@@ -92,12 +92,17 @@ class HeaterMemory:
 
 @dataclass(frozen=True)
 class CircuitMemory:
-    """The highest load of others that the meter showed lately, the last start, tripped or not."""
+    """The highest load of others that the meter showed lately, the last start, tripped or not.
+
+    `behind` names the heaters behind it, one a line, and `moved_at` is when one of them left.
+    """
 
     others_peak_w: float = 0.0
     at: float = 0.0
     started_at: float = 0.0
     tripped: bool = False
+    behind: str | None = None
+    moved_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,12 @@ def not_after(state: State, now: float) -> State:
         for key, heater in state.heaters.items()
     }
     circuits = {
-        name: replace(one, at=min(one.at, now), started_at=min(one.started_at, now))
+        name: replace(
+            one,
+            at=min(one.at, now),
+            started_at=min(one.started_at, now),
+            moved_at=min(one.moved_at, now),
+        )
         for name, one in state.circuits.items()
     }
     return State(
