@@ -21,6 +21,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .answers.contact import Pin
 from .const import CONF_HOST, CONF_KEY, CONF_RIG, DOMAIN
+from .redaction import without
 from .rigs.rig import LOST_S, SILENT_S, Rig
 from .wire import topics
 from .wire.codec import WireError, decode, encode
@@ -157,8 +158,9 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         """Take one message of this rig. What cannot be read is counted, and changes nothing."""
         if not payload:
             return  # a cleared retained topic
+        keys = [rig.key for rig in self.house.rigs.values()]
         try:
-            message = decode(address.topic.message, payload)
+            message = decode(address.topic.message, without(payload, keys))
         except WireError as err:
             if not self.invalid_total:
                 _LOGGER.debug("%s said something unreadable: %s: %s", self.name, address, err)

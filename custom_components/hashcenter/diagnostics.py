@@ -13,6 +13,7 @@ from .control.wanted import HouseWanted
 from .coordinator import RigCoordinator
 from .heat.plan import HousePlan, heater_id
 from .house import HashcenterConfigEntry
+from .redaction import covered
 from .rigs.registry import rig_of, uid_of
 
 TO_REDACT: Final = {CONF_KEY, CONF_HOST, "url", "mac", "controller"}
@@ -24,10 +25,10 @@ async def async_get_config_entry_diagnostics(
     """Return what is known about the house."""
     house = entry.runtime_data
     state = house.heating.state
-    return async_redact_data(
+    return _redacted(
         {
             "rigs": {rig_id: _rig(rig) for rig_id, rig in house.rigs.items()},
-            "summary": house.data,
+            "summary": asdict(house.data),
             "plan": asdict(HousePlan.read(entry)),
             "problems": [
                 {"text": text, "since": since.isoformat()}
@@ -49,9 +50,14 @@ async def async_get_config_entry_diagnostics(
                 "learned": remembered(house.heating.deciding.state),
             },
             "decision": _decision(house.heating.wanted),
-        },
-        TO_REDACT,
+        }
     )
+
+
+def _redacted(said: dict[str, Any]) -> dict[str, Any]:
+    """Return this without keys and addresses, and without what looks like a secret in a text."""
+    found: dict[str, Any] = covered(async_redact_data(said, TO_REDACT))
+    return found
 
 
 def _decision(wanted: HouseWanted | None) -> dict[str, Any] | None:
@@ -73,19 +79,18 @@ async def async_get_device_diagnostics(
     """Return what is known about a rig or one of its devices."""
     house = entry.runtime_data
     if (rig := house.rigs.get(rig_of(device) or "")) is not None:
-        return async_redact_data(_rig(rig), TO_REDACT)
+        return _redacted(_rig(rig))
     uid = uid_of(device)
     owner = house.rigs.get(house.devices.owner(uid) or "") if uid else None
     if uid is None or owner is None:
         return await async_get_config_entry_diagnostics(hass, entry)
     described, state = owner.data.described(uid), owner.data.device(uid)
-    return async_redact_data(
+    return _redacted(
         {
             "rig": owner.rig_id,
             "described": described.model_dump(mode="json") if described else None,
             "state": state.model_dump(mode="json") if state else None,
-        },
-        TO_REDACT,
+        }
     )
 
 

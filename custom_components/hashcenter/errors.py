@@ -6,6 +6,11 @@ from homeassistant.helpers.intent import IntentHandleError
 from .const import DOMAIN
 
 
+def reason(err: BaseException) -> str:
+    """Return what went wrong, for a log: some errors' `repr` holds the headers, so the key."""
+    return f"{type(err).__name__}: {err}"
+
+
 class RigError(HomeAssistantError):
     """A request did not take effect; the text says which rig and why."""
 

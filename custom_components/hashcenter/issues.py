@@ -16,6 +16,7 @@ from .answers.length import Fit
 from .const import BRIDGE_VERSION, DOCS_URL, DOMAIN, RELEASES_URL
 from .control.requests import HeaterKey
 from .coordinator import RigCoordinator
+from .redaction import covered
 
 MQTT_3: Final = "mqtt_3"
 PROTOCOL_MISMATCH: Final = "protocol_mismatch"
@@ -113,7 +114,7 @@ def async_review_faults(
             kind,
             _OF_DEVICES[faults[kind].code],
             translation_key=faults[kind].code,
-            reason=faults[kind].text.removesuffix("."),
+            reason=covered(faults[kind].text.removesuffix(".")),
         )
     return frozenset(faults)
 

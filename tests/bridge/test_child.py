@@ -255,7 +255,7 @@ async def test_a_plugins_mistake_is_said_and_leaves_nothing_running(
     watched = make(SLEEP, ready=mistaken, back_off_s=(3600.0,))
     watched.child.want(True)
     await watched.until(ChildState.FAILED)
-    assert watched.child.why == "program cannot be watched: KeyError('oops')"
+    assert watched.child.why == "program cannot be watched: KeyError: 'oops'"
     assert "oops" in caplog.text
     assert pids[0] is not None
     assert not is_alive(pids[0])

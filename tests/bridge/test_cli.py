@@ -290,7 +290,7 @@ async def test_a_mistake_reaches_the_shell_as_one_sentence_and_a_status(owner: O
         (BridgeError("the disk is full"), 1, "the disk is full"),
         (KeyboardInterrupt(), 130, ""),
         (ExceptionGroup("", [BridgeError("inside a group")]), 1, "inside a group"),
-        (ZeroDivisionError("oh"), 1, "a mistake of ours: ZeroDivisionError('oh')"),
+        (ZeroDivisionError("oh"), 1, "a mistake of ours: ZeroDivisionError: oh"),
     ],
 )
 def test_whatever_goes_wrong_is_one_sentence(

@@ -131,7 +131,7 @@ class Witness:
                 boot, count = word.said["boot_id"], word.said["health"]["requests_accepted_total"]
                 executed[boot] = max(count, executed.get(boot, 0))
         accepted = {
-            (word.said.get("controller"), word.said["id"])
+            (word.said.get("controller"), word.said.get("seq"), word.said["id"])
             for word in self.of("response")
             if word.said.get("result") == "accepted"
         }

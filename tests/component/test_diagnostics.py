@@ -62,7 +62,7 @@ async def test_the_house_is_told_without_secrets(
     assert said["rigs"][ATTIC]["online"]
     assert said["rigs"][ATTIC]["devices"][GPU]["power_w"] == 251.4
     assert said["heating"]["requests"]["attic/machine"]["power_w"] == 600
-    assert said["summary"].power_w == 412.3
+    assert said["summary"]["power_w"] == 412.3
 
 
 async def test_the_plan_is_told_as_the_house_reads_it(hass: HomeAssistant) -> None:

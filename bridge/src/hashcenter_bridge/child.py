@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from .errors import Fault
+from .errors import Fault, unforeseen
 from .output import Output
 from .process import started
 
@@ -148,7 +148,9 @@ class Child:
                 except Exception as err:
                     # A plugin's own mistake must not leave its program unwatched.
                     log.exception("%s cannot be watched", self.spec.name)
-                    self._enter(ChildState.FAILED, f"{self.spec.name} cannot be watched: {err!r}")
+                    self._enter(
+                        ChildState.FAILED, f"{self.spec.name} cannot be watched: {unforeseen(err)}"
+                    )
                     await self._unless_off(asyncio.sleep(self._back_off_s[-1]))
                 if self._off.is_set():
                     self._enter(ChildState.STOPPED)

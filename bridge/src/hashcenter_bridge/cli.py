@@ -33,7 +33,7 @@ from . import (
 from .alone import alone
 from .config import DEFAULT_PATHS, Config, Source
 from .devices.asic import AsicConfig, normal_mac
-from .errors import BridgeError, ConfigError, RunnerFault
+from .errors import BridgeError, ConfigError, RunnerFault, unforeseen
 from .fleet import console, scan
 from .metering import Metering
 from .plugin import PluginContext
@@ -70,7 +70,7 @@ def _unforeseen(err: BaseException) -> str:
     logging.getLogger(__name__).debug("the whole story:", exc_info=err)
     while isinstance(err, BaseExceptionGroup):
         err = err.exceptions[0]
-    return str(err) if isinstance(err, BridgeError) else f"a mistake of ours: {err!r}"
+    return str(err) if isinstance(err, BridgeError) else f"a mistake of ours: {unforeseen(err)}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,6 +10,11 @@ class BridgeError(Exception):
     """Anything of ours that a person may read."""
 
 
+def unforeseen(err: BaseException) -> str:
+    """Return what an error of ours was, for others: the `repr` of some holds headers, so keys."""
+    return f"{type(err).__name__}: {err}"
+
+
 class ConfigError(BridgeError):
     """The owner's file is wrong; the bridge does not start."""
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from .child import BACK_OFF_S, ChildState
-from .errors import Fault
+from .errors import Fault, unforeseen
 from .runners import LoadsModels
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Guest:
                 # A plugin's own mistake must not leave its model unwatched.
                 log.exception("a model cannot be watched")
                 wait_s = self._back_off_s[-1]
-                self._enter(ChildState.FAILED, f"it cannot be watched: {err!r}")
+                self._enter(ChildState.FAILED, f"it cannot be watched: {unforeseen(err)}")
             finally:
                 for task in (turn, told):
                     task.cancel()

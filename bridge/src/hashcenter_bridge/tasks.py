@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .api_error import ApiError
+from .errors import unforeseen
 from .question import Question, read_chat_fields
 from .task_files import TaskFiles
 from .task_rules import (
@@ -153,7 +154,9 @@ class TaskQueue:
             self._failed(task, err)
         except Exception as err:
             _LOGGER.exception("a task ended with a mistake of ours")
-            self._failed(task, ApiError(500, "internal_error", f"a mistake of ours: {err!r}"))
+            self._failed(
+                task, ApiError(500, "internal_error", f"a mistake of ours: {unforeseen(err)}")
+            )
         else:
             done = replace(
                 task, status=Status.DONE, reason="", answer=answer, ended_at=self._clock()

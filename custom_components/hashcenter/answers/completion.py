@@ -18,6 +18,7 @@ import aiohttp
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import DOMAIN
+from ..errors import reason
 from .chat import carries_token, first_choice
 from .contact import Endpoint, NotProvenError
 from .length import Length
@@ -106,7 +107,7 @@ async def stream_completion(
     except (TimeoutError, aiohttp.ClientError, TooLong) as err:
         if progress.complete:
             return
-        _LOGGER.debug("No answer from %s: %r", endpoint.name, err)
+        _LOGGER.debug("No answer from %s: %s", endpoint.name, reason(err))
         raise progress.error(progress.why(err, connected=response is not None)) from err
     finally:
         if response is not None:

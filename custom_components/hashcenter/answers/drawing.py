@@ -18,6 +18,7 @@ import aiohttp
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
+from ..errors import reason
 from .completion import AnswerError, refused
 from .images import kind_of
 from .inference import Artist
@@ -72,7 +73,7 @@ async def _draw(hass: HomeAssistant, artist: Artist, wish: str) -> Drawing:
     except TimeoutError as err:
         raise AnswerError("rig_too_slow", name) from err
     except aiohttp.ClientError as err:
-        _LOGGER.debug("No image from %s: %r", name, err)
+        _LOGGER.debug("No image from %s: %s", name, reason(err))
         raise AnswerError("rig_unreachable", name) from err
     if (drawing := _drawing(answer, artist.model)) is None:
         raise AnswerError("answer_broken", name)

@@ -13,6 +13,7 @@ import aiohttp
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
+from ..errors import reason
 from .contact import Endpoint
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,5 +53,5 @@ async def _async_say(
         ) as response:
             return response.status < HTTPStatus.MULTIPLE_CHOICES
     except (aiohttp.ClientError, TimeoutError) as err:
-        _LOGGER.debug("%s did not hear %s %s: %r", endpoint.name, method, path, err)
+        _LOGGER.debug("%s did not hear %s %s: %s", endpoint.name, method, path, reason(err))
         return False

@@ -18,7 +18,7 @@ from ..arbiter.asic.hand import SILENT_S
 from ..arbiter.asic.types import Act, AsicSeen, Verb
 from ..devices.asic import READ_WITHIN_S, WRITE_WITHIN_S, AsicConfig, AsicDriver, AsicSample
 from ..energy import Meter
-from ..errors import DeviceFault
+from ..errors import DeviceFault, unforeseen
 from ..wire.messages import Device
 from ..wire.values import Activity, PowerSource, Readings
 from .gauge import Gauge
@@ -231,7 +231,7 @@ class Station:
         except Exception as err:
             # A driver's own mistake must not end the task that keeps its machine in hand.
             _LOGGER.exception("%s cannot be read", self.name)
-            self._fail(DeviceFault("unreadable", f"{self.config.address}: {err!r}"))
+            self._fail(DeviceFault("unreadable", f"{self.config.address}: {unforeseen(err)}"))
         else:
             self._note(sample, after)
 
@@ -312,7 +312,7 @@ class Station:
             self.refusal = fault
         except Exception as err:
             _LOGGER.exception("%s: %s failed", self.name, what)
-            self.refusal = DeviceFault("unreadable", f"{address}: {what}: {err!r}")
+            self.refusal = DeviceFault("unreadable", f"{address}: {what}: {unforeseen(err)}")
         else:
             self.refusal = None
 

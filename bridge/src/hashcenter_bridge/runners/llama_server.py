@@ -13,6 +13,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from ..errors import RunnerFault
+from ..log import hide
 from ..plugin import PluginContext
 from . import Upstream
 from .llama import LlamaConfig, LlamaRunner, WholePath
@@ -49,7 +50,7 @@ class Plugin(LlamaRunner[LlamaServerConfig]):
         if self.config.port is None:
             return super().listen(context)
         url = f"http://127.0.0.1:{self.config.port}/v1"
-        return Upstream(url, api_key=secrets.token_urlsafe(32), is_llama_server=True)
+        return Upstream(url, api_key=hide(secrets.token_urlsafe(32)), is_llama_server=True)
 
     async def verify(self) -> None:
         """Check that the program is there, then the weights."""
