@@ -47,6 +47,10 @@ _QOS = 1
 #: What rigs said last, and when (the loop's time), while the house is made anew.
 HEARD: HassKey[dict[str, tuple[Rig, float]]] = HassKey(f"{DOMAIN}_heard")
 
+#: A timer that is so late says that this loop did nothing else either; later still, that the whole
+#: machine stood, and nothing that was said then is worth waiting for.
+_BUSY_S = (0.5, 60.0)
+
 #: How long a flow listens for what rigs keep at the broker.
 LISTEN_S = 5.0
 
@@ -223,10 +227,24 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         self.data = before.given_up()
         self.async_tell(before)
 
-    def _await(self, seconds: float, then: CALLBACK_TYPE) -> None:
-        """Wait for the next heartbeat for so long, and no longer for anything else."""
+    def _await(self, seconds: float, then: CALLBACK_TYPE, *, again: bool = False) -> None:
+        """Wait for the next heartbeat for so long, and no longer for anything else.
+
+        Whatever kept this loop busy until long after that kept it from hearing as well: then what
+        was said meanwhile is read first. `again`: it was waited for once more already.
+        """
         self._stop_waiting()
-        self._patience = self.hass.loop.call_later(seconds, then)
+        loop = self.hass.loop
+        due = loop.time() + seconds
+
+        def over() -> None:
+            late_s = loop.time() - due
+            if _BUSY_S[0] < late_s < _BUSY_S[1] and not again:
+                self._await(min(late_s, SILENT_S), then, again=True)
+            else:
+                then()
+
+        self._patience = loop.call_at(due, over)
 
     def _stop_waiting(self) -> None:
         if self._patience:

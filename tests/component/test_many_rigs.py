@@ -1,8 +1,9 @@
 """Many rigs cost by their number: sums are made together, looks when all were heard."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
@@ -13,7 +14,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.hashcenter import house as house_module
 from custom_components.hashcenter.heat import deciding
 from custom_components.hashcenter.rigs import devices
-from tests.component.rigs import ScriptedRig, fire_burst, house_of, set_up_house, states
+from tests.component.rigs import ScriptedRig, fire_burst, house_of, live_rig, set_up_house, states
 
 pytestmark = pytest.mark.usefixtures("mqtt_mock")
 
@@ -105,3 +106,41 @@ async def test_devices_that_two_rigs_list_are_looked_for_when_an_inventory_chang
         await hass.async_block_till_done()
         assert len(house_of(entry).disputes) == 2
         assert search.call_count > searched
+
+
+async def test_a_home_assistant_that_stood_still_hears_its_rigs_out_before_they_are_offline(
+    hass: HomeAssistant,
+) -> None:
+    entry = await set_up_house(hass, RIGS[0])
+    rig = await live_rig(hass, RIGS[0])
+    coordinator = house_of(entry).rigs[RIGS[0]]
+    timers: list[tuple[float, Callable[[], None]]] = []
+
+    def call_at(when: float, callback: Callable[..., None], *_: object, **__: object) -> Mock:
+        if callback.__qualname__.startswith("RigCoordinator."):
+            timers.append((when, callback))
+        return Mock()
+
+    with patch.object(hass.loop, "call_at", side_effect=call_at):
+        rig.beat()
+        [(due, over)] = timers
+        # The loop was away for five seconds: what was said meanwhile is still to be read.
+        with patch.object(hass.loop, "time", return_value=due + 5.0):
+            over()
+        assert coordinator.data.online
+        (again_due, over_again) = timers[-1]
+        assert again_due == due + 5.0 + 5.0
+        # It is waited for once more, not for ever.
+        with patch.object(hass.loop, "time", return_value=again_due + 5.0):
+            over_again()
+        assert not coordinator.data.online
+
+
+async def test_a_rig_that_falls_silent_is_offline_at_once_where_the_loop_was_there_all_the_time(
+    hass: HomeAssistant,
+) -> None:
+    entry = await set_up_house(hass, RIGS[0])
+    await live_rig(hass, RIGS[0])
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=13))
+    await hass.async_block_till_done()
+    assert not house_of(entry).rigs[RIGS[0]].data.online
