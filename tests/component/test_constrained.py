@@ -225,6 +225,21 @@ async def test_a_small_model_turns_on_a_lamp_and_says_so(
 
 
 @pytest.mark.usefixtures("mqtt_mock")
+async def test_a_small_model_that_repeats_itself_can_only_speak(
+    voice: Voice, upstream: ScriptedUpstream
+) -> None:
+    same = says(json.dumps({"calls": [call(TURN_ON, name="Lamp")]}))
+    upstream.add(same, same, same, says('{"say": "It is on."}'))
+    assert (await say(voice, "Light!")).speech == "It is on."
+    *_, before, last = (
+        one.body["response_format"]["json_schema"]["schema"] for one in upstream.received
+    )
+    assert "calls" in json.dumps(before)
+    assert "calls" not in json.dumps(last)
+    assert len(voice.turned_on) == 3
+
+
+@pytest.mark.usefixtures("mqtt_mock")
 async def test_what_is_no_answer_at_all_is_not_spoken(
     voice: Voice, upstream: ScriptedUpstream
 ) -> None:

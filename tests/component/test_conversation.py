@@ -15,7 +15,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.hashcenter.answers.turn import MAX_TOOL_ITERATIONS
+from custom_components.hashcenter.answers.turn import MAX_SAME_CALLS, MAX_TOOL_ITERATIONS
 from custom_components.hashcenter.rigs.rig import SILENT_S
 from custom_components.hashcenter.wire.messages import InferenceState
 from tests.component.talking import (
@@ -128,6 +128,22 @@ async def test_a_model_that_calls_tools_forever_is_stopped(
     said = await say(voice, "Light!")
     assert said.error
     assert upstream.left_over == 1
+    assert len(voice.turned_on) == MAX_SAME_CALLS, "what it is not to call any more is not done"
+
+
+async def test_a_model_that_repeats_itself_is_asked_for_words(
+    voice: Voice, upstream: ScriptedUpstream
+) -> None:
+    same = calls((TURN_ON, LAMP))
+    upstream.add(*[same] * MAX_SAME_CALLS, says("The lamp is on."), same, says("Again."))
+    said = await say(voice, "Light!")
+    assert (said.speech, said.error) == ("The lamp is on.", False)
+    *before, last = (one.body for one in upstream.received)
+    assert last["tool_choice"] == "none"
+    assert not any("tool_choice" in one for one in before)
+    assert last["tools"] == before[0]["tools"], "the prompt stays as it was read"
+    await say(voice, "Light again!", conversation_id=said.conversation_id)
+    assert len(voice.turned_on) == MAX_SAME_CALLS + 1
 
 
 async def test_thoughts_are_kept_but_never_spoken(voice: Voice, upstream: ScriptedUpstream) -> None:

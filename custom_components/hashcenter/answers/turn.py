@@ -4,11 +4,12 @@
 
 A question that is longer than the model can read is asked again without the oldest turns, so many
 of them that the next few questions fit as well. A model that thinks for longer than a person would
-wait is asked again, not to think; the rig has the prompt in its cache by then.
+wait is asked again, not to think; the rig has the prompt in its cache by then. One that calls the
+same tools again and again, as small models do, is asked for words alone.
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from homeassistant.components.conversation import (
     ToolResultContent,
     UserContent,
 )
+from homeassistant.helpers.json import json_dumps
 from homeassistant.util import dt as dt_util
 
 from .. import issues
@@ -38,6 +40,8 @@ from .thinking import Limit, Thinking, TooLong
 _LOGGER = logging.getLogger(__name__)
 
 MAX_TOOL_ITERATIONS: Final = 10
+#: "Louder, and louder still" may be the same call twice.
+MAX_SAME_CALLS: Final = 3
 #: Longer than any spoken answer; it ends a model that would go on forever.
 MAX_TOKENS: Final = 2048
 
@@ -47,7 +51,7 @@ class Manner:
     """How questions are asked: how urgent they are, which rig alone may answer, in what form.
 
     `names` are those of the house, if the model shall be held to valid calls. `answer` is the
-    schema of an answer that is data.
+    schema of an answer that is data. With `words_only` no tool may be called any more.
     """
 
     priority: str = "voice"
@@ -57,6 +61,7 @@ class Manner:
     limit: Limit = field(default_factory=Limit)
     names: Names | None = None
     answer: Json | None = None
+    words_only: bool = False
 
 
 @dataclass
@@ -90,9 +95,17 @@ class Turn:
 
     async def async_run(self) -> None:
         """Let the model speak and call tools, until it only speaks. Raises HomeAssistantError."""
+        before: list[tuple[str, str]] = []
+        same = 0
         for _ in range(MAX_TOOL_ITERATIONS):
             added = await self._async_ask()
             if added and self._chat_log.unresponded_tool_results:
+                called = _calls(added)
+                same = same + 1 if called == before else 1
+                before = called
+                if same >= MAX_SAME_CALLS:
+                    _LOGGER.debug("The model calls the same again and again; it is asked to speak")
+                    self._manner = replace(self._manner, words_only=True)
                 continue
             if not any(
                 isinstance(content, AssistantContent) and content.content for content in added
@@ -118,7 +131,7 @@ class Turn:
 
     async def _async_ask_once(self) -> list[AssistantContent | ToolResultContent]:
         manner = self._manner
-        prompt = self._conversation.prompt
+        prompt = _offered(self._conversation.prompt, manner)
         reader = Reader(_allowed(prompt, manner)) if _in_form(prompt, manner) else None
         chunks = stream_chat(
             self._house,
@@ -196,6 +209,8 @@ def request(prompt: Prompt, manner: Manner, said: list[Json]) -> Json:
         asked["response_format"] = _form(manner.answer)
     if prompt.tools:
         asked |= {"tools": list(prompt.tools), "parallel_tool_calls": True}
+    if prompt.tools and manner.words_only:
+        asked["tool_choice"] = "none"
     return asked
 
 
@@ -210,8 +225,23 @@ def _in_form(prompt: Prompt, manner: Manner) -> bool:
     return manner.names is not None or (manner.answer is not None and bool(prompt.tools))
 
 
+def _offered(prompt: Prompt, manner: Manner) -> Prompt:
+    """Return the prompt with the tools that may be called now; the model reads of all of them."""
+    return replace(prompt, usable=frozenset()) if manner.words_only else prompt
+
+
+def _calls(added: Iterable[AssistantContent | ToolResultContent]) -> list[tuple[str, str]]:
+    """Return the tools that were called, with their arguments as text."""
+    return [
+        (call.tool_name, json_dumps(call.tool_args))
+        for content in added
+        if isinstance(content, AssistantContent)
+        for call in content.tool_calls or ()
+    ]
+
+
 def _allowed(prompt: Prompt, manner: Manner) -> Json:
-    return schema(prompt, manner.names or Names(), manner.answer)
+    return schema(_offered(prompt, manner), manner.names or Names(), manner.answer)
 
 
 async def _in_time(said: AsyncIterable[Delta], limit_s: float) -> AsyncGenerator[Delta]:
