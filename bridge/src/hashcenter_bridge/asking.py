@@ -13,7 +13,7 @@ from .api_error import ApiError
 from .counting import Counting
 from .prefix import VOICE_SLOT, PromptKeeper
 from .question import Question
-from .relay import Recalled, Relay
+from .relay import Crowded, Recalled, Relay
 from .runners import Runner
 from .thoughts import CONTROLLED, VOICE_THINKING_S
 from .tickets import Priority, Ticket, TicketRefused, Tickets
@@ -115,6 +115,7 @@ class Asking:
         await self.counting.admit(question)
         with self._tickets.hold(priority, model) as ticket:
             ticket.redoable = redoable
+            crowded = False
             while True:
                 relay = await self._granted(ticket)
                 slot = ticket.slot
@@ -122,6 +123,11 @@ class Asking:
                     return await ask(relay, _body(relay.runner, question, ticket), ticket)
                 except Recalled:
                     continue
+                except Crowded:
+                    # Those it met are gone, so that there is room now for who speaks.
+                    if crowded:
+                        raise _no_room(relay.runner.name) from None
+                    crowded = True
                 finally:
                     if (keeper := self._keepers.get(relay.runner.name)) is not None:
                         _tell(keeper, ticket, slot, question)
@@ -132,6 +138,11 @@ class Asking:
         except TicketRefused as refused:
             status = 429 if refused.code == "queue_full" else 503
             raise ApiError(status, refused.code, refused.text, headers=_RETRY_AFTER) from None
+
+
+def _no_room(name: str) -> ApiError:
+    text = f"the runner {name!r} has no room for this question beside others"
+    return ApiError(503, "runner_busy", text, headers=_RETRY_AFTER)
 
 
 def _tell(keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Question) -> None:

@@ -15,6 +15,8 @@ _FIRST_TOKEN: Final = re.compile(rb'"(?:content|reasoning_content)": ?"[^"]|"too
 _PROGRESS: Final = b'"prompt_progress"'
 _END: Final = b"\n\n"
 _BREAK: Final = re.compile(rb"\r?\n\r?\n")
+#: How llama.cpp ends all answers when what they hold together is more than it can.
+_CROWDED: Final = b"Context size has been exceeded"
 #: No event before the first token is larger; what is, is handed on as it is.
 _MAX_HELD: Final = 1 << 20
 
@@ -23,11 +25,13 @@ class Opening:
     """What `feed` returns is to be handed on. `said` is set by the first token.
 
     `cached` and `total` are tokens of the prompt, once the runner told its progress;
-    `keep_progress` hands those events on as well, to a client that asked for them.
+    `keep_progress` hands those events on as well, to a client that asked for them. `crowded`: the
+    runner broke off before it said anything, because all answers together had no room.
     """
 
     def __init__(self, *, keep_progress: bool = False) -> None:
         self.said = False
+        self.crowded = False
         self.cached: int | None = None
         self.total: int | None = None
         self._keep_progress = keep_progress
@@ -45,6 +49,7 @@ class Opening:
                 self._note(event)
                 if not self._keep_progress:
                     continue
+            self.crowded = self.crowded or _CROWDED in event
             self._held += event + _END
             self.said = self.said or _FIRST_TOKEN.search(event) is not None
             # A ping keeps the client's connection alive.

@@ -52,6 +52,10 @@ class Recalled(Exception):
     """The answer was called off before it said anything; its ticket waits again."""
 
 
+class Crowded(Exception):
+    """The runner ended all its answers for want of room, and this one had said nothing yet."""
+
+
 class Relay:
     """The way to one runner. The limits are seconds to the first token and between later ones.
 
@@ -128,7 +132,7 @@ class Relay:
         return ApiError(502, "runner_failed", f"the runner {self.runner.name!r} {what}")
 
     async def chat(self, body: bytes, ticket: Ticket) -> dict[str, Any]:
-        """Return the answer in one piece. Raises ApiError or Recalled."""
+        """Return the answer in one piece. Raises ApiError, Recalled or Crowded."""
         whole = Assembly()
         try:
             async with self._stream(body, ticket) as (pieces, limit):
@@ -142,7 +146,10 @@ class Relay:
     async def chat_stream(
         self, body: bytes, ticket: Ticket, request: web.Request, *, keep_progress: bool = False
     ) -> web.StreamResponse:
-        """Answer `request` piece by piece. Raises ApiError or Recalled while nothing was sent."""
+        """Answer `request` piece by piece.
+
+        Raises ApiError, Recalled or Crowded while nothing was sent.
+        """
         response = web.StreamResponse(headers=_STREAM_HEADERS)
 
         async def send(data: bytes) -> None:
@@ -225,6 +232,8 @@ class Relay:
                 if opening.said and piece[:1] != b":" and now() - renewed_at > _RENEW_EVERY_S:
                     renewed_at = now()
                     limit.reschedule(renewed_at + self._next_within_s)
+            if opening.crowded and ticket.priority is Priority.VOICE and not events:
+                raise Crowded
             await hand_on(opening.end())
         finally:
             ticket.usage = _usage_at_end(tail) or Usage(completion_tokens=max(0, events - 1))

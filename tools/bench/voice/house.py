@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tools.bench.voice.house_prompts import Prompt, flags, require_the_same
 from tools.bench.voice.house_servers import Bare, Rig
 from tools.demo import newcomer
 from tools.demo.client import HomeAssistant, log_in_as_owner
@@ -40,10 +41,11 @@ Say = Callable[[str], None]
 
 @dataclass
 class Asked:
-    """How a question went: seconds to the first word, and the conversation it was in."""
+    """How a question went: seconds to the first word, the conversation it was in, its prompt."""
 
     first_word_s: float
     conversation_id: str
+    prompt: Prompt | None
 
 
 @dataclass
@@ -53,6 +55,8 @@ class Bench:
     home: HomeAssistant
     pipelines: dict[str, str]
     satellites: dict[str, str]
+    servers: dict[str, Rig | Bare]
+    say: Say
     seconds: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def ask(
@@ -73,6 +77,7 @@ class Bench:
             self.home.subscribed("assist_pipeline/run", **run) as events,
         ):
             first_word_s, known, speech = 0.0, conversation_id or "", ""
+            prompt: Prompt | None = None
             while True:
                 event = (await events.get())["event"]
                 data = event["data"] or {}
@@ -84,13 +89,14 @@ class Bench:
                 delta = data.get("chat_log_delta") or {}
                 if not first_word_s and (delta.get("content") or delta.get("tool_calls")):
                     first_word_s = time.perf_counter() - began
+                    prompt = await self.servers[agent].prompt()
                     if not whole:
                         break
                 if event["type"] == "run-end":
                     break
         if not first_word_s:
             raise DemoError(f"{agent} said no word: {speech}")
-        return Asked(first_word_s, known)
+        return Asked(first_word_s, known, prompt)
 
     async def first(self, agent: str, satellite: str) -> Asked:
         """Ask what nobody has asked yet; our agent gives up after a minute, and is asked again."""
@@ -102,8 +108,10 @@ class Bench:
         return await self.ask(agent, satellite, whole=True)
 
     async def note(self, stage: str, agent: str, satellite: str, **how: Any) -> None:
-        """Ask, and keep the time."""
+        """Ask, keep the time, and say what the server had read of the prompt before."""
         asked = await self.ask(agent, satellite, **how)
+        prompt = asked.prompt or "its prompt is not known: it had ended"
+        self.say(f"{stage}, {agent}: {asked.first_word_s:.3f} s, {prompt}")
         self.seconds[stage, agent].append(asked.first_word_s)
 
     async def rename(self, number: int) -> None:
@@ -124,7 +132,8 @@ async def measure(
     try:
         await asyncio.gather(rig.start(), bare.start())
         say("the servers have started")
-        bench = await _set_up(folder, processes, rig, bare)
+        say(require_the_same(flags(processes.mark)))
+        bench = await _set_up(folder, processes, rig, bare, say)
         async with bench.home:
             say("the home is set up")
             await _talk(bench, rig, bare, repeats, wait_s, say)
@@ -176,7 +185,7 @@ def _figures(bench: Bench, say: Say) -> dict[str, float]:
     return figures
 
 
-async def _set_up(folder: Path, processes: Processes, rig: Rig, bare: Bare) -> Bench:
+async def _set_up(folder: Path, processes: Processes, rig: Rig, bare: Bare, say: Say) -> Bench:
     """Start Home Assistant and set up the home, the two agents and their pipelines."""
     port = free_port()
     config = folder / "ha"
@@ -204,7 +213,7 @@ async def _set_up(folder: Path, processes: Processes, rig: Rig, bare: Bare) -> B
         )
         agents = await until("both agents are there", lambda: _agents(setup), 60)
         pipelines = {name: await _pipeline(setup, agent) for name, agent in agents.items()}
-    return Bench(home, pipelines, satellites)
+    return Bench(home, pipelines, satellites, {"ours": rig, "core": bare}, say)
 
 
 async def _add_core(home: HomeAssistant, bare: Bare) -> None:

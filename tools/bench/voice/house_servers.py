@@ -8,6 +8,7 @@ from typing import Final
 
 import aiohttp
 
+from tools.bench.voice.house_prompts import Prompt, prompt_of
 from tools.demo.broker import start_broker
 from tools.demo.ports import HOST, free_port, until_open
 from tools.demo.processes import Processes, Program, until
@@ -18,6 +19,7 @@ _SLOTS: Final = 2
 _BATCH_TOKENS: Final = 512
 _THREADS: Final = 2
 _MODEL: Final = "bench"
+_RUNNER: Final = "bench"
 _TEMPLATE: Final = ROOT / "tools/bench/voice/house_template.jinja"
 _START_WITHIN_S: Final = 90.0
 
@@ -55,6 +57,10 @@ class Rig:
         found = (self._folder / "state/prompts").rglob("*")
         return any(path.is_file() and path.stat().st_size > 1 << 20 for path in found)
 
+    async def prompt(self) -> Prompt | None:
+        """Return what its runner reads and answers now."""
+        return await prompt_of("http://runner", self._folder / f"run/programs/{_RUNNER}.sock")
+
     async def _begin(self) -> None:
         run = [str(BRIDGE_PYTHON), "-m", "tools.bench.voice.house_bridge", str(self._unchanged_s)]
         command = [*run, "run", "--config", str(self._config)]
@@ -88,7 +94,7 @@ port = {self._http_port}
 plugin = "cpu"
 [[runner]]
 plugin = "xllamacpp"
-name = "bench"
+name = "{_RUNNER}"
 gpus = []
 model = "{MODEL}"
 alias = "{_MODEL}"
@@ -138,6 +144,10 @@ class Bare:
         assert self._server is not None
         await self._processes.kill(self._server)
         await self.start()
+
+    async def prompt(self) -> Prompt | None:
+        """Return what it reads and answers now."""
+        return await prompt_of(f"http://{HOST}:{self.port}")
 
     async def _healthy(self) -> bool:
         async with (

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -31,6 +31,13 @@ _CHAT = "/v1/chat/completions"
 _WORDS = ("heat", "lamp", "door", "room", "wind", "rain", "cold", "warm", "fire", "iron")
 _numbers = count()
 _chance = random.Random(4)  # noqa: S311
+
+
+class Voice(NamedTuple):
+    """A question by voice: seconds until its prompt was begun, and until its first token."""
+
+    begun_s: float
+    first_s: float
 
 
 async def measure(repeats: int, say: Callable[[str], None]) -> dict[str, float]:
@@ -77,16 +84,22 @@ async def _over_decoding(
     asking = [asyncio.create_task(_batch(client, pieces, index)) for index in range(_BATCHES)]
     await _until(lambda: all(pieces))
     steps: list[float] = []
+    waits: list[float] = []
     for _ in range(repeats):
         began, before = time.perf_counter(), max(pieces)
         await asyncio.sleep(0.5)
         step_s = (time.perf_counter() - began) / max(1, max(pieces) - before)
-        steps.append((await _voice_s(client) - own_s) / step_s)
+        voice = await _voice(client)
+        steps.append((voice.first_s - own_s) / step_s)
+        waits.append(voice.begun_s / step_s)
         if any(task.done() for task in asking):
             break
     await _end(asking)
     await _until(lambda: not api.open)
     say(f"over 8 that decode: own prompt {own_s:.2f} s; steps {[round(one, 2) for one in steps]}")
+    wait = statistics.median(waits)
+    beside = statistics.median(steps) - wait
+    say(f"  of them {wait:.2f} until the step under way was over, {beside:.2f} read beside the 8")
     return statistics.median(steps)
 
 
@@ -106,7 +119,7 @@ async def _over_one_prompt(api: Api, client: aiohttp.ClientSession) -> float:
     await _until(lambda: len(moments) >= 4)
     step_s = (moments[-1] - moments[1]) / (len(moments) - 2)
     await asyncio.sleep(_chance.random() * step_s)
-    waited_s = await _voice_s(client) - own_s
+    waited_s = (await _voice(client)).first_s - own_s
     await _end(asking)
     await _until(lambda: not api.open)
     # The runner notices within a step that nobody waits for it any more.
@@ -116,20 +129,22 @@ async def _over_one_prompt(api: Api, client: aiohttp.ClientSession) -> float:
 
 async def _own_s(client: aiohttp.ClientSession, repeats: int) -> float:
     """Return how long voice takes alone."""
-    return statistics.median([await _voice_s(client) for _ in range(max(1, repeats))])
+    return statistics.median([(await _voice(client)).first_s for _ in range(max(1, repeats))])
 
 
-async def _voice_s(client: aiohttp.ClientSession) -> float:
-    body = _question(_VOICE_TOKENS, 2)
+async def _voice(client: aiohttp.ClientSession) -> Voice:
+    body = {**_question(_VOICE_TOKENS, 2), "return_progress": True}
     headers = {"X-Hashcenter-Priority": "voice"}
-    began = time.perf_counter()
+    began, begun_s = time.perf_counter(), 0.0
     async with client.post(_CHAT, json=body, headers=headers) as response:
         async for line in response.content:
+            if not begun_s and b'"prompt_progress"' in line:
+                begun_s = time.perf_counter() - began
             if b'"content":"' in line:
-                took_s = time.perf_counter() - began
+                first_s = time.perf_counter() - began
                 break
         await response.read()
-    return took_s
+    return Voice(begun_s, first_s)
 
 
 async def _batch(client: aiohttp.ClientSession, pieces: list[int], index: int) -> None:
