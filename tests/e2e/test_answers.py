@@ -7,6 +7,7 @@ beside it; `study` asks somebody else's server, which plays what a model of that
 import base64
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from PIL import Image
 from tests.conformance.plays import calls, says
 from tests.conformance.scripted_upstream import Play, Received, ScriptedUpstream, Silence
 from tests.e2e.answering import PATIENCE_S, SMALL, House, Rig, elsewhere, set_up
+from tests.simulators import wyoming
 from tests.simulators.image_server import ImageServer
+from tools.demo.ports import free_port
 from tools.demo.processes import DemoError, until
 
 pytestmark = [
@@ -73,7 +76,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         script = Script()
         upstream = await ends.enter_async_context(ScriptedUpstream(script))
         programs = {
-            "attic": SMALL + elsewhere("painter", painter.url, draws=True),
+            "attic": SMALL + _ears() + elsewhere("painter", painter.url, draws=True),
             "study": elsewhere("scripted", upstream.url, sees=True),
         }
         folder = tmp_path_factory.mktemp("answers")
@@ -85,6 +88,13 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield Scene(
             house, rigs["attic"], rigs["study"], painter, upstream, script.plays, small, scripted
         )
+
+
+async def test_a_speech_program_of_a_rig_is_there_or_not(scene: Scene) -> None:
+    ears = await scene.house.entity("rig/attic_speech_ears")
+    await scene.house.until_state(ears, "on")
+    state = await scene.house.state(ears)
+    assert state["attributes"]["can"] == ["hears"]
 
 
 async def test_data_comes_in_the_structure_that_was_asked_for(scene: Scene) -> None:
@@ -359,6 +369,12 @@ async def _expose(scene: Scene, entities: list[str], *, expose: bool) -> None:
         "homeassistant/expose_entity",
         assistants=["conversation"], entity_ids=entities, should_expose=expose,
     )  # fmt: skip
+
+
+def _ears() -> str:
+    port = free_port()
+    command = json.dumps([sys.executable, wyoming.__file__, str(port), "asr"])
+    return f'[[voice]]\nname = "ears"\ncommand = {command}\nport = {port}\n'
 
 
 def _switches() -> str:
