@@ -65,16 +65,17 @@ async def test_a_person_installs_checks_updates_goes_back_and_removes(
     machine.run(do["install"])
     guest = Guest(machine, fake_nvml)
     owners = guest.write_owners_file(broker.port, pool)
-    said = guest.look(steps("Check")["look"])
-    assert "ok       configuration: /etc/hashcenter/hashcenter.toml is understood" in said
-    assert "speaks MQTT 5 and lets us in" in said
-    assert "GPU-" in said
-    assert "FAILED" not in said
-
     async with house(broker.port, RIG) as home:
         machine.run(steps("Run")["start, now and with the machine"])
         first = await home.until_state(lambda now: now.tick > 0)
         assert (await home.until_inventory()).version == release.version
+        said = guest.look(steps("Check")["look"])
+        assert "ok       configuration: /etc/hashcenter/hashcenter.toml is understood" in said
+        assert "speaks MQTT 5 and lets us in" in said
+        assert "GPU-" in said
+        assert "FAILED" not in said
+        key = (machine.root / "var/lib/hashcenter/key").read_text().strip()
+        assert key in said
 
         machine.run(do["update"])
         second = await home.until_state(lambda now: now.boot_id != first.boot_id)

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from tools.package.app import write_app
 from tools.package.deb import write_deb
+from tools.package.image import write_image
 from tools.package.parts import fetch_parts
 from tools.package.tarball import write_tarball
 from tools.package.tree import Tree, build_tree
@@ -22,8 +24,9 @@ _WORK: Final = DEV / "package"
 _FROM_TREE: Final[dict[str, Callable[[Tree, Path], Path]]] = {
     "tarball": write_tarball,
     "deb": write_deb,
+    "oci": write_image,
 }
-KINDS: Final = (*_FROM_TREE,)
+KINDS: Final = (*_FROM_TREE, "app")
 
 
 def main() -> int:
@@ -52,6 +55,8 @@ def write(kinds: tuple[str, ...], folder: Path) -> list[Path]:
     if any(kind in _FROM_TREE for kind in kinds):
         tree = build_tree(fetch_parts(_WORK / "parts"), _WORK / "tree")
         files += [_FROM_TREE[kind](tree, folder) for kind in kinds if kind in _FROM_TREE]
+    if "app" in kinds:
+        files.append(write_app(_WORK / "app", folder))
     return files
 
 

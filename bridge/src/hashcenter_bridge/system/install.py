@@ -36,6 +36,8 @@ def install_steps(plan: Plan) -> Iterator[Step]:
     ours = plan.root == Path("/")
     if ours:
         yield from _user()
+        if not STATE.exists():
+            yield Step(f"make {STATE}, for {USER} alone", _make_state)
     changed = plan.written()
     yield from (_writing(plan, file) for file in changed)
     if ours and changed and _has_systemd():
@@ -120,6 +122,11 @@ def _user() -> Iterator[Step]:
     if missing := [group for group in groups if USER not in grp.getgrnam(group).gr_mem]:
         join = ["usermod", "--append", "--groups", ",".join(missing), USER]
         yield Step(f"let {USER} into the groups {', '.join(missing)}", partial(_run, *join))
+
+
+def _make_state() -> None:
+    STATE.mkdir(mode=0o700)
+    shutil.chown(STATE, USER, USER)
 
 
 def _writing(plan: Plan, file: File) -> Step:
