@@ -60,7 +60,7 @@ class Buildah:
     def run(self, verb: str, *arguments: str | Path) -> str:
         """Run it and return what it printed. Raises SetupError."""
         checked = verb in ("bud", "commit", "from", "push", "pull")
-        policy = ["--signature-policy", self._policy] if checked else []
+        policy: list[str | Path] = ["--signature-policy", self._policy] if checked else []
         return run(
             self.command(verb, *policy, *arguments),
             failure=f"`buildah {verb}` failed.",
