@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hashcenter_bridge import cli, config
+from hashcenter_bridge.commands import rig
 from hashcenter_bridge.errors import BridgeError, ConfigError
 from tests.bridge.console import COMMAND, Outcome, hashcenter
 from tests.brokers import HOST, free_port
@@ -303,7 +304,7 @@ def test_whatever_goes_wrong_is_one_sentence(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_schema", fail)
+    monkeypatch.setattr(rig, "show_schema", fail)
     assert cli.main(["schema"]) == status
     err = capsys.readouterr().err
     assert err == (f"hashcenter: {sentence}\n" if sentence else "")
