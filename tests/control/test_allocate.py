@@ -192,3 +192,10 @@ def test_in_a_childs_room_fast_heaters_rise_gently() -> None:
     assert asked[-1] == 800.0
     house.change_room(thermometer=Thermometer(24.0))
     assert house.pass_minutes().heaters[house.seen.heaters[0].key].power_w == 0
+
+
+def test_screens_are_dark_in_a_childs_room_and_in_no_other() -> None:
+    for child in (True, False):
+        house = scene(asic(), rooms=(room(child=child, thermometer=Thermometer(15.0)),))
+        house.pass_minutes()
+        assert house.heater("s19").dark is child

@@ -44,6 +44,14 @@ def test_a_lease_against_frost_says_so() -> None:
     assert due(one, Said(replace(one, urgent=False), NOW, accepted=True), NOW)
 
 
+def test_in_a_childs_room_a_lease_asks_for_a_dark_screen_over_a_restart_too() -> None:
+    [one] = sayings(People(), [RIG], {KEY: replace(NEEDED, dark=True)})
+    assert one.dark
+    held = replace(HEATER, lease=LeaseHeld(600.0, dark=True))
+    [renewed] = sayings(People(), [replace(RIG, heaters=(held,))], {}, decided=False)
+    assert renewed.dark
+
+
 def test_watts_are_whole_and_never_more_than_was_decided() -> None:
     [one] = sayings(People(), [RIG], {KEY: replace(NEEDED, power_w=600.9, cap_w=700.7)})
     assert (one.power_w, one.cap_w) == (600.0, 700.0)

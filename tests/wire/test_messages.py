@@ -146,7 +146,7 @@ def test_each_request_is_told_by_its_kind(wire: Copy, example: str) -> None:
 def test_a_request_carries_no_pool_path_or_command(wire: Copy) -> None:
     allowed = {
         "kind", "id", "boot_id", "tick", "controller", "seq",
-        "heater", "power_w", "ttl_s", "cap_w", "favor", "urgent", "engaged", "uid",
+        "heater", "power_w", "ttl_s", "cap_w", "favor", "urgent", "dark", "engaged", "uid",
     }  # fmt: skip
     assert {field for name in REQUESTS for field in wire.model(name).model_fields} == allowed
 

@@ -176,6 +176,7 @@ class Loop:
                     ttl_s=request.ttl_s,
                     favor=request.favor,
                     urgent=request.urgent,
+                    dark=request.dark,
                 )
                 if not rig.fleet.lease(request.heater, lease):
                     rig.state = replace(rig.state, lease=lease)

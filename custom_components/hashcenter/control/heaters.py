@@ -245,7 +245,9 @@ def caps(
             continue
         found = verdicts.get(heater.room) if heater.room is not None else None
         urgent = found is not None and found.frost and power_w > 0
-        leases[key] = HeaterWanted(key, Do.LEASE, limit, power_w, cap_w, seen.favor, urgent)
+        room = seen.rooms_by_id.get(heater.room)
+        dark = room is not None and room.child
+        leases[key] = HeaterWanted(key, Do.LEASE, limit, power_w, cap_w, seen.favor, urgent, dark)
     return {heater.key: leases[heater.key] for heater in seen.heaters}
 
 

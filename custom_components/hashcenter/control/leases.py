@@ -35,6 +35,7 @@ class LeaseHeld:
     power_w: float
     cap_w: float | None = None
     favor: Favor = Favor.BALANCED
+    dark: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Saying:
     favor: Favor = Favor.BALANCED
     cap_w: float | None = None
     urgent: bool = False
+    dark: bool = False
 
     @property
     def target(self) -> tuple[str, str | None]:
@@ -131,7 +133,8 @@ def _heater(
 ) -> Saying | None:
     held = heater.lease
     if want is None and not decided and held is not None:
-        return lease(rig, heater, held.power_w, held.favor, held.cap_w)
+        renewed = lease(rig, heater, held.power_w, held.favor, held.cap_w)
+        return replace(renewed, dark=held.dark)
     if want is None or want.do is Do.NOTHING:
         return None
     if want.do is Do.LEASE:
@@ -162,7 +165,7 @@ def lease(
 def wanted_lease(rig: RigLive, heater: RigHeater, want: HeaterWanted) -> Saying:
     """Return the lease that was decided on."""
     saying = lease(rig, heater, want.power_w, want.favor, want.cap_w)
-    return replace(saying, urgent=want.urgent)
+    return replace(saying, urgent=want.urgent, dark=want.dark)
 
 
 def release(rig: RigLive, heater: RigHeater) -> Saying:

@@ -90,7 +90,8 @@ class Do(StrEnum):
 class HeaterWanted:
     """A heater's lease. `power_w` is for heat; `cap_w` bounds it for any purpose.
 
-    `urgent`: it keeps a room from freezing, so the rig may spend its reserve of starts.
+    `urgent`: it keeps a room from freezing, so the rig may spend its reserve of starts. `dark`: a
+    child's room, so its screen is off.
     """
 
     key: HeaterKey
@@ -100,6 +101,7 @@ class HeaterWanted:
     cap_w: float | None = None
     favor: Favor = Favor.BALANCED
     urgent: bool = False
+    dark: bool = False
 
 
 class HvacAction(StrEnum):

@@ -111,5 +111,6 @@ def _request(saying: Saying, stamp: Stamp) -> AnyRequest:
         ttl_s=saying.ttl_s,
         cap_w=saying.cap_w,
         urgent=saying.urgent,
+        dark=saying.dark,
         favor=saying.favor,
     )

@@ -111,7 +111,7 @@ def lease_held(state: HeaterState | None, controller: str) -> LeaseHeld | None:
     if lease is None or lease.controller != controller:
         return None
     favor = lease.favor if isinstance(lease.favor, Favor) else Favor.BALANCED
-    return LeaseHeld(lease.power_w, lease.cap_w, favor)
+    return LeaseHeld(lease.power_w, lease.cap_w, favor, lease.dark)
 
 
 def takes_requests(rig: Rig, controller: str) -> bool:

@@ -145,6 +145,7 @@ class LeaseInForce(WireModel):
     power_w: Watts
     cap_w: Watts | None = None
     favor: Open[Favor] = Favor.BALANCED
+    dark: bool = False
     phase: Open[LeasePhase] = LeasePhase.ACTIVE
     remaining_s: Seconds
 
@@ -326,7 +327,8 @@ class LeaseRequest(Request):
     """Give `heater` `power_w` watts for `ttl_s` seconds from receipt, unless renewed.
 
     `cap_w` bounds what it may draw for any purpose, answering included; without it the rig's own
-    `max_w` does. `urgent` is for frost: a heater that wears may use its reserve of starts.
+    `max_w` does. `urgent` is for frost: a heater that wears may use its reserve of starts. With
+    `dark` its screen is off until the lease is over, where it can be.
     """
 
     kind: Literal["lease"] = "lease"
@@ -336,6 +338,7 @@ class LeaseRequest(Request):
     cap_w: Watts | None = None
     favor: Favor = Favor.BALANCED
     urgent: bool = False
+    dark: bool = False
 
 
 class ReleaseRequest(Request):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hashcenter_bridge.devices.asic import HasScreen
 from hashcenter_bridge.devices.asics import axeos
 from hashcenter_bridge.errors import DeviceFault
 from hashcenter_bridge.wire.values import Activity
@@ -108,3 +109,23 @@ async def test_overheating_lowers_the_stored_frequency_and_says_so(tmp_path: Pat
         pair.simulator.machine.room_c = 20.0
         after = await pair.until(lambda sample: sample.activity is Activity.HASHING)
         assert after.setting != "525 MHz"
+
+
+async def test_its_screen_goes_dark_and_comes_back_and_nothing_else_is_changed(
+    tmp_path: Path,
+) -> None:
+    async with paired(MAKES["axeos"], tmp_path, speed=60) as pair:
+        assert (await pair.driver.probe()).capabilities.can_darken
+        assert isinstance(pair.driver, HasScreen)
+        before = pair.simulator.settings()
+        assert (await pair.driver.read()).display == before["displayTimeout"] == -1
+        await pair.driver.show(0)
+        assert (await pair.driver.read()).display == 0
+        assert pair.simulator.settings() == {**before, "displayTimeout": 0}
+        await pair.driver.show(-1)
+        assert pair.simulator.settings() == before
+
+
+def test_a_firmware_that_says_nothing_of_its_screen_has_none() -> None:
+    assert axeos.display(INFO) is None
+    assert not axeos.capabilities(INFO, ASIC).can_darken

@@ -38,7 +38,7 @@ class Axeos(HttpSimulator):
         self.stored: dict[str, Any] = {
             **_POOL, "frequency": self.default_mhz, "coreVoltage": 1150, "autofanspeed": 1,
             "manualFanSpeed": 100, "temptarget": 60, "hostname": f"bitaxe-{options.number}",
-            "overclockEnabled": 0,
+            "overclockEnabled": 0, "displayTimeout": -1,
         }  # fmt: skip
         self._trips = 0
 
@@ -131,6 +131,7 @@ class Axeos(HttpSimulator):
             "autofanspeed": self.stored["autofanspeed"], "fanspeed": 45, "fanrpm": 3800,
             "fan2rpm": 0, "temptarget": self.stored["temptarget"],
             "manualFanSpeed": self.stored["manualFanSpeed"], "minFanSpeed": 25,
+            "displayTimeout": self.stored["displayTimeout"],
             "overheat_mode": 1 if tripped else 0,
             "overclockEnabled": self.stored["overclockEnabled"],
             "isUsingFallbackStratum": 0, "poolDifficulty": 1000,

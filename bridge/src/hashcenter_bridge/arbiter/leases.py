@@ -50,10 +50,11 @@ def granted(
     ttl_s: float,
     favor: Favor,
     urgent: bool = False,
+    dark: bool = False,
 ) -> Lease:
     """Return the lease that a request opens or renews; its ends count from `now`, its receipt."""
     ends_at = now + ttl_s
-    return Lease(controller, power_w, cap_w, favor, ends_at, ends_at + coast_s, urgent)
+    return Lease(controller, power_w, cap_w, favor, ends_at, ends_at + coast_s, urgent, dark)
 
 
 def aim(

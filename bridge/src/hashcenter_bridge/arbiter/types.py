@@ -160,7 +160,7 @@ class Seen:
 class Lease:
     """Watts for the heater. Active until `ends_at`, coasting until `safe_at`, then over.
 
-    `urgent`: pipes would freeze, so the reserve of starts may be used.
+    `urgent`: pipes would freeze, so the reserve of starts may be used. `dark`: its screen is off.
     """
 
     controller: str
@@ -170,6 +170,7 @@ class Lease:
     ends_at: float
     safe_at: float
     urgent: bool = False
+    dark: bool = False
 
     def phase(self, now: float) -> LeasePhase | None:
         """Return where it is between its two ends, None when it is over."""

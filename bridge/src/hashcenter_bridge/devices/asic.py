@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -173,7 +173,8 @@ class AsicSample:
     `setting` is where the knob stands, read back from the machine.
     `protecting` is a sentence while the machine protects itself (overheated, throttled), and so
     changes its own settings. `pools` are all that are configured, in their order: a fail-over to
-    the second is no fault, a list that changed is.
+    the second is no fault, a list that changed is. `display` is the machine's own setting of its
+    screen, 0 where it is off.
     """
 
     readings: Readings
@@ -184,7 +185,16 @@ class AsicSample:
     uptime_s: float | None = None
     mining_s: float | None = None
     protecting: str | None = None
+    display: float | None = None
     faults: tuple[AsicFault, ...] = ()
+
+
+@runtime_checkable
+class HasScreen(Protocol):
+    """A driver of a machine whose screen can be turned off; `AsicSample.display` is how it is."""
+
+    async def show(self, display: float) -> None:
+        """Set the screen as its owner had it, or (0) turn it off. Raises DeviceFault."""
 
 
 class AsicDriver(Protocol):

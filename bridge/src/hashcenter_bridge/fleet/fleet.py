@@ -20,7 +20,7 @@ from ..faults import Key
 from ..plugin import PluginContext
 from ..store import Store
 from ..wire.messages import Device
-from . import memory, troubles
+from . import lights, memory, troubles
 from .gauge import Gauge
 from .locate import Locator
 from .pools import listed
@@ -30,6 +30,8 @@ _LOGGER = logging.getLogger(__name__)
 
 #: A machine whose measured watts changed by less keeps its published range.
 _WORTH_SAYING: Final = 0.02
+#: A screen that did not go dark is told again after so long.
+_LIGHTS_AGAIN_S: Final = 60.0
 
 
 @dataclass(eq=False)
@@ -50,6 +52,7 @@ class Asic:
     noted: Device | None = None
     counted_kwh: float = 0.0
     counted_shares: int | None = None
+    lit_at: float = float("-inf")
 
     @property
     def device(self) -> Device:
@@ -145,6 +148,7 @@ class Fleet:
                 asic.station.refusal = None
             self._keep(asic, before, now)
             self._settle_range(asic, wanted)
+            self._settle_lights(asic, now)
 
     def _meet(self, now: float) -> None:
         """Take in machines that were reached for the first time, or have become another."""
@@ -202,6 +206,21 @@ class Fleet:
             news = True
         if news:
             self._store.save()
+
+    def _settle_lights(self, asic: Asic, now: float) -> None:
+        """Have its screen dark while a lease asks for it; heat always goes first."""
+        station, lease, kept = asic.station, asic.state.lease, self._store.kept.asics[asic.uid]
+        may = asic.rules.allow_control and not asic.rules.hands_off and asic.state.act is None
+        if not may or station.sample is None or station.is_silent(now):
+            return
+        dark = lease is not None and lease.dark and lease.phase(now) is not None
+        owners, to = lights.decide(station.sample.display, kept.display, dark=dark)
+        if owners != kept.display:
+            kept.display = owners
+            self._store.save()
+        if to is not None and now >= asic.lit_at + _LIGHTS_AGAIN_S:
+            asic.lit_at = now
+            station.show(to)
 
     @staticmethod
     def _settle_range(asic: Asic, wanted: AsicWanted) -> None:

@@ -25,6 +25,7 @@ class Kept:
     """One ASIC's lasting facts. `address` is its block's; `pools` None: none adopted yet.
 
     `device` is who it was and what it could do when it was reached last, as the wire says it.
+    `display` is how its owner had its screen before it was made dark.
     """
 
     address: str = ""
@@ -32,6 +33,7 @@ class Kept:
     starts: list[float] = field(default_factory=list)
     pools: Pools | None = None
     interrupted: bool = False
+    display: float | None = None
 
 
 def understood(raw: object) -> Kept:
@@ -53,7 +55,13 @@ def understood(raw: object) -> Kept:
         if isinstance(pools, list)
         else None,
         interrupted=bool(facts.get("interrupted")),
+        display=_display(facts.get("display")),
     )
+
+
+def _display(value: object) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
+    return float(value) if known else None  # type: ignore[arg-type]
 
 
 def _is_time(at: object) -> bool:

@@ -16,7 +16,14 @@ from typing import Final
 
 from ..arbiter.asic.hand import SILENT_S
 from ..arbiter.asic.types import Act, AsicSeen, Verb
-from ..devices.asic import READ_WITHIN_S, WRITE_WITHIN_S, AsicConfig, AsicDriver, AsicSample
+from ..devices.asic import (
+    READ_WITHIN_S,
+    WRITE_WITHIN_S,
+    AsicConfig,
+    AsicDriver,
+    AsicSample,
+    HasScreen,
+)
 from ..energy import Meter
 from ..errors import DeviceFault, unforeseen
 from ..wire.messages import Device
@@ -78,6 +85,7 @@ class Station:
         self._act: Act | None = None
         self._over = self._looked = 0
         self._moved: AsicConfig | None = None
+        self._display: float | None = None
         self._doing: asyncio.Future[None] | None = None
         self._may_wait = True
         self._wake = asyncio.Event()
@@ -140,6 +148,11 @@ class Station:
         self._act = act
         self._interrupt(act.lowers)
 
+    def show(self, display: float) -> None:
+        """Set its screen, once nothing else is to do. Returns at once."""
+        self._display = display
+        self._wake.set()
+
     def move(self, address: str) -> None:
         """Look for it at another address from now on."""
         self._moved = self.config.model_copy(update={"address": address, "mac": self.mac})
@@ -177,6 +190,10 @@ class Station:
             await self._attempt(self._look(), may_wait=True)
             self._due = max(self._due + self._interval_s() + self.offset_s, self._clock())
             self.offset_s = 0.0
+        elif self._display is not None and isinstance(self.driver, HasScreen):
+            display, self._display = self._display, None
+            await self._attempt(self._write(self.driver.show(display), "show"), may_wait=True)
+            self._due = min(self._due, self._clock() + _LOOK_AFTER_S)
         else:
             return False
         return True

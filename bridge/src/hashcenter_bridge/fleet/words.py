@@ -101,6 +101,7 @@ def lease_in_force(lease: Lease | None, now: float) -> LeaseInForce | None:
         power_w=lease.power_w,
         cap_w=lease.cap_w,
         favor=lease.favor,
+        dark=lease.dark,
         phase=phase,
         remaining_s=round(end - now),
     )

@@ -160,6 +160,7 @@ class Capabilities(WireModel):
     device's memory and holds over a power cut. `keeps_pause`: a pause outlasts its own reboot.
     `idle_w` is drawn when paused, `nominal_w` at work with no knob touched. `settle_s` is how long
     its watts may take to follow a new target, `start_s` how long they take from a pause on.
+    `can_darken`: its screen can be turned off.
     """
 
     readings: tuple[Name, ...] = ()
@@ -176,6 +177,7 @@ class Capabilities(WireModel):
     nominal_w: Watts | None = None
     settle_s: Seconds = 15.0
     start_s: Seconds = 0.0
+    can_darken: bool = False
 
 
 class Readings(WireModel):

@@ -2,6 +2,7 @@
 
     GET /api/system/info, /api/system/asic     PATCH /api/system {"frequency": MHz}
     POST /api/system/pause, resume (from v2.14), restart; NerdQAxe: shutdown, ended by restart
+    PATCH /api/system {"displayTimeout": minutes} (0: dark, -1: never)
 
 The knob is the frequency, in the firmware's own options up to what it was built or set for; voltage
 stays as it is. It acts at once and is stored, a pause is forgotten at a reboot. Overheating makes
@@ -99,12 +100,18 @@ def capabilities(info: Any, asic: Any, once_mhz: float = 0.0) -> Capabilities:
         steps=tuple(PowerStep(name=step(mhz), power_w=watts(info, asic, mhz)) for mhz in steps),
         can_pause="miningPaused" in info or stops,
         can_restart=not otp,
+        can_darken=display(info) is not None,
         stored=True,
         idle_w=_BOARD_W,
         nominal_w=watts(info, asic, now_mhz) if now_mhz else None,
         settle_s=30.0,
         start_s=90.0 if stops and "miningPaused" not in info else 30.0,
     )
+
+
+def display(info: Any) -> float | None:
+    """Return after how many minutes its screen goes dark (0: it is, -1: never)."""
+    return number(dig(info, "displayTimeout"))
 
 
 def frequencies(info: Any, asic: Any, once_mhz: float = 0.0) -> list[float]:
@@ -169,6 +176,7 @@ def sample(info: Any) -> AsicSample:
         mac=identity(info),
         uptime_s=amount(dig(info, "uptimeSeconds")),
         protecting="it overheated and lowers its own frequency" if hot else None,
+        display=display(info),
         faults=faults,
     )
 
@@ -282,6 +290,11 @@ class Plugin(WebMachine):
         value = int(mhz) if mhz == int(mhz) else mhz
         answer = await self._web.write("PATCH", "/api/system", {"frequency": value})
         self._agreed(answer, f"set {to}")
+
+    async def show(self, display: float) -> None:
+        """Set when its screen goes dark, in minutes. Raises DeviceFault."""
+        body = {"displayTimeout": round(display)}
+        self._agreed(await self._web.write("PATCH", "/api/system", body), "set its screen")
 
     async def restart(self) -> None:
         """Reboot it. Raises DeviceFault."""
