@@ -101,7 +101,8 @@ def test_a_request_for_another_run_of_the_bridge_is_refused() -> None:
         (0.0, "stale"),
         (1000.9, "accepted"),
         (1001.1, "stale"),
-        (1e300, "stale"),
+        (1e10, "stale"),
+        (1e300, "malformed"),
     ],
 )
 def test_a_request_is_taken_for_ten_seconds_and_never_from_the_future(
