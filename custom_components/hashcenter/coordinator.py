@@ -162,9 +162,8 @@ class RigCoordinator(DataUpdateCoordinator[Rig]):
         """Take one message of this rig. What cannot be read is counted, and changes nothing."""
         if not payload:
             return  # a cleared retained topic
-        keys = [rig.key for rig in self.house.rigs.values()]
         try:
-            message = decode(address.topic.message, without(payload, keys))
+            message = decode(address.topic.message, without(payload, self.key))
         except WireError as err:
             if not self.invalid_total:
                 _LOGGER.debug("%s said something unreadable: %s: %s", self.name, address, err)

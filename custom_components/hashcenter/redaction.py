@@ -1,11 +1,10 @@
-"""What must not be shown is covered: keys that the house knows, and what looks like a secret.
+"""What must not be shown is covered: a rig's key, and whatever looks like a secret.
 
-A rig never says its key, but who pretends to be one could have it shown on a dashboard. So known
-keys are covered where messages come in, and diagnostics, which people publish, once more by form.
+A rig never says its key, but who pretends to be it could have it shown on a dashboard. So its key
+is covered where its messages come in, and diagnostics, which people publish, once more by form.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
@@ -25,11 +24,10 @@ _FORMS: Final = (
 )
 
 
-def without(payload: bytes, secrets: Iterable[str | None]) -> bytes:
-    """Return a message without any of these keys in it."""
-    for secret in secrets:
-        if secret and len(secret) >= _LEAST and (raw := secret.encode()) in payload:
-            payload = payload.replace(raw, COVER.encode())
+def without(payload: bytes, key: str | None) -> bytes:
+    """Return a message without this key in it."""
+    if key and len(key) >= _LEAST:
+        return payload.replace(key.encode(), COVER.encode())
     return payload
 
 
