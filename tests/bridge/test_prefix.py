@@ -184,6 +184,25 @@ async def test_a_task_beside_it_leaves_the_prompt_where_it_is(
 
 
 @pytest.mark.usefixtures("hurried")
+async def test_a_prompt_that_a_large_task_pushed_out_is_read_again(
+    tmp_path: Path, small_model: Path
+) -> None:
+    small = "\n".join(HOUSE.splitlines()[:24])
+    async with at_home(tmp_path, small_model, slots=2, context_tokens=512) as house:
+        await house.ask("Turn on lamp 4.", small)
+        await house.until(lambda: house.keeper.warm)
+        house.api.grant = lambda ticket: ticket.grant("voice", 1)
+        large = asked("Sum this up: " + "rain and wind. " * 85, "Be brief.")
+        async with house.client.post(CHAT, json=large) as response:
+            assert response.status == 200
+        assert not house.keeper.warm
+        await house.until(lambda: house.keeper.warm)
+        house.api.grant = lambda ticket: ticket.grant("voice", 0)
+        total, cached = await house.ask("Turn off lamp 9.", small)
+        assert total - cached < 20
+
+
+@pytest.mark.usefixtures("hurried")
 async def test_a_damaged_state_is_removed_and_made_anew(tmp_path: Path, small_model: Path) -> None:
     async with at_home(tmp_path, small_model) as house:
         await house.ask("Turn on lamp 4.")

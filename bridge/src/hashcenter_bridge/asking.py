@@ -130,7 +130,7 @@ class Asking:
                     crowded = True
                 finally:
                     if (keeper := self._keepers.get(relay.runner.name)) is not None:
-                        _tell(keeper, ticket, slot, question)
+                        _tell(keeper, ticket, slot, question, relay.runner)
 
     async def _granted(self, ticket: Ticket) -> Relay:
         try:
@@ -145,12 +145,16 @@ def _no_room(name: str) -> ApiError:
     return ApiError(503, "runner_busy", text, headers=_RETRY_AFTER)
 
 
-def _tell(keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Question) -> None:
+def _tell(
+    keeper: PromptKeeper, ticket: Ticket, slot: int | None, question: Question, runner: Runner
+) -> None:
     """Tell a runner's keeper what one of its slots was used for."""
     if ticket.priority is Priority.VOICE and "first_token" in ticket.stamps:
         keeper.spoken(question.fields, slot)
     elif slot == VOICE_SLOT:
         keeper.disturbed()
+    elif ticket.usage is not None and (context := runner.models[0].context_tokens) is not None:
+        keeper.crowded(ticket.usage.prompt_tokens + ticket.usage.completion_tokens, context)
 
 
 def _body(runner: Runner, question: Question, ticket: Ticket) -> bytes:

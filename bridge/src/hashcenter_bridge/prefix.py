@@ -90,6 +90,16 @@ class PromptKeeper:
         """Note that something else was answered in the voice slot."""
         self._held = None
 
+    def crowded(self, tokens: int, context_tokens: int) -> None:
+        """Note that another slot held so many tokens of the context that all slots share.
+
+        Where both do not fit, the runner empties the slot that rests. What was said in the voice
+        slot behind the prompt is not known here, so it counts as a quarter of the context; a prompt
+        that is there after all costs nothing to read again.
+        """
+        if self._held is not None and len(self._held) + tokens > 0.75 * context_tokens:
+            self._held = None
+
     def expect(self, fields: Mapping[str, Any] | None) -> None:
         """Note that a question is about to come, with these messages and tools if known."""
         if fields is not None:
