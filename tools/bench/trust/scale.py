@@ -149,29 +149,46 @@ async def curve(
             bare = await home.measure(talk, lambda: asyncio.sleep(_SETTLE_S))
         for rigs in sizes:
             fleet = Fleet(processes, folder, broker.port)
-            home.accept(list(map(rig_name, range(rigs))))
-            await fleet.start(rigs, _CURVE_GPUS)
-            async with home.running() as talk:
-                await home.settled(talk, rigs * (_CURVE_GPUS + 1))
-                await asyncio.sleep(_SETTLE_S)
-                load = await home.measure(talk, lambda: asyncio.sleep(seconds))
-                say(f"{rigs} rigs: {_told(load)}")
-                if profile is not None:
-                    await _profile(talk, profile.with_suffix(f".{rigs}.prof"), say)
-                said = await fleet.stop()
-                await asyncio.sleep(_DRAIN_S)
-                heard = await home.heard(talk)
-            figures |= {
-                f"ha_loop_lag_ms_p99_{rigs}_rigs": load.p99_ms,
-                f"ha_loop_own_lag_ms_p99_{rigs}_rigs": load.own_p99_ms,
-                f"ha_cpu_percent_{rigs}_rigs": load.cpu_percent,
-                f"ha_rss_mb_{rigs}_rigs": load.rss_mb,
-                f"ha_entities_{rigs}_rigs": load.entities,
-                f"messages_lost_{rigs}_rigs": lost(heard, said),
-                "ha_kb_per_rig": 1000 * (load.rss_mb - bare.rss_mb) / rigs,
-            }
-            say(f"{rigs} rigs: {sum(said.values())} messages were said in all")
+            try:
+                figures |= await _point(home, fleet, rigs, bare.rss_mb, seconds, profile, say)
+            except DemoError as err:
+                # What fewer rigs took is worth knowing all the same.
+                say(f"{rigs} rigs are more than this machine carries: {err}")
+                break
     return figures
+
+
+async def _point(
+    home: Home,
+    fleet: Fleet,
+    rigs: int,
+    bare_mb: float,
+    seconds: float,
+    profile: Path | None,
+    say: Say,
+) -> dict[str, float]:
+    """Return one point of the curve."""
+    home.accept(list(map(rig_name, range(rigs))))
+    await fleet.start(rigs, _CURVE_GPUS)
+    async with home.running() as talk:
+        await home.settled(talk, rigs * (_CURVE_GPUS + 1))
+        await asyncio.sleep(_SETTLE_S)
+        load = await home.measure(talk, lambda: asyncio.sleep(seconds))
+        say(f"{rigs} rigs: {_told(load)}, machine's load {os.getloadavg()[0]:.1f}")
+        if profile is not None:
+            await _profile(talk, profile.with_suffix(f".{rigs}.prof"), say)
+        said = await fleet.stop()
+        await asyncio.sleep(_DRAIN_S)
+        heard = await home.heard(talk)
+    return {
+        f"ha_loop_lag_ms_p99_{rigs}_rigs": load.p99_ms,
+        f"ha_loop_own_lag_ms_p99_{rigs}_rigs": load.own_p99_ms,
+        f"ha_cpu_percent_{rigs}_rigs": load.cpu_percent,
+        f"ha_rss_mb_{rigs}_rigs": load.rss_mb,
+        f"ha_entities_{rigs}_rigs": load.entities,
+        f"messages_lost_{rigs}_rigs": lost(heard, said),
+        "ha_kb_per_rig": 1000 * (load.rss_mb - bare_mb) / rigs,
+    }
 
 
 @asynccontextmanager
