@@ -14,6 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from aiohttp import web
 
 from hashcenter_bridge import config
+from tests.bridge.asics.machines import MAKES, loopback, simulator_for
 from tests.brokers import HOST, Broker, free_port
 from tests.e2e.house import house
 from tools.package.app import SOURCES, build_app, requirements
@@ -208,6 +209,41 @@ async def test_a_first_start_without_a_miner_writes_the_file_and_says_what_to_do
     assert "Traceback" not in said
     written = tomllib.loads((tmp_path / "config/hashcenter.toml").read_text())
     assert written["rig"] == {"id": "attic", "allow_control": False}
+
+
+@on_mosquitto
+async def test_miners_on_the_networks_of_its_options_are_written_into_the_owners_file(
+    tmp_path: Path, supervisor: str, broker: Broker
+) -> None:
+    address = loopback()
+    folders = f'state_folder = "{tmp_path}/kept"\nruntime_folder = "{tmp_path}/run"'
+    owners = f'[rig]\nid = "attic"\n{folders}\n[http]\nport = {free_port()}\n'
+    _folders(tmp_path, networks=[f"{address}/32"], owners=owners)
+    async with (
+        simulator_for(MAKES["luxos"], address) as miner,
+        house(broker.port, "attic") as home,
+    ):
+        process = await _started(tmp_path, supervisor)
+        try:
+            inventory = await home.until(
+                lambda: next(
+                    (
+                        one.message
+                        for one in home.heard
+                        if one.topic == "inventory" and one.message.devices
+                    ),
+                    None,
+                )
+            )
+        finally:
+            process.terminate()
+            said = (await process.communicate())[0].decode()
+    assert "1 ASICs at 1 addresses" in said
+    assert [device.uid for device in inventory.devices] == [miner.mac]
+    written = (tmp_path / "config/hashcenter.toml").read_text()
+    assert written.startswith(owners)
+    (block,) = tomllib.loads(written)["asic"]
+    assert (block["plugin"], block["address"]) == ("luxos", address)
 
 
 @on_mosquitto
