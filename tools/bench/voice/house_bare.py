@@ -1,4 +1,4 @@
-"""llama.cpp's server alone, on a port, with the flags that the bridge gives it.
+"""llama.cpp's server alone, on a port, with the flags that the bridge gives it but one.
 
 `python -m tools.bench.voice.house_bare PORT SETTINGS` serves until killed.
 """
@@ -19,6 +19,8 @@ def main() -> None:
     made = params(json.loads(sys.argv[2]))
     made.hostnames = ["127.0.0.1"]
     made.port = int(sys.argv[1])
+    # llama.cpp's own default: it helps who names no slot, and hurts who does, as the bridge.
+    made.cache_idle_slots = True
     server = xllamacpp.Server(made)
     while server:
         signal.pause()

@@ -80,4 +80,6 @@ def require_the_same(found: Mapping[str, Mapping[str, Any]]) -> str:
     if different := sorted(name for name in names if ours[name] != core[name]):
         raise DemoError(f"the two servers differ in {', '.join(different)}")
     shown = ", ".join(f"{name}={Path(str(ours[name])).name}" for name in sorted(names))
-    return f"both serve with {shown}"
+    return (
+        f"both serve with {shown}; resting slots are saved and emptied (its default) for core only"
+    )
