@@ -103,6 +103,14 @@ def test_tokens_per_joule_come_from_what_the_devices_used() -> None:
     assert desk.answers._starts == {}
 
 
+def test_a_meter_that_is_read_once_a_second_does_not_make_short_answers_cheap() -> None:
+    """Each takes 0.4 s at 100 W, but only some of them are over a look at the meter."""
+    desk = Desk(lambda _: int(desk.now) * 100.0)
+    for _ in range(20):
+        desk.answer(prefill_s=0.1, decode_s=0.3, tokens=8)
+    assert desk.answers.tokens_per_joule == pytest.approx(8 / 40.0, rel=0.35)
+
+
 def predicted(desk: Desk, **now: Any) -> float | None:
     """Return the seconds to the first token of a rig that rests, apart from what is `now`."""
     rests: dict[str, Any] = {"hashing": False, "waiting": 0, "free_slots": 1}

@@ -30,7 +30,7 @@ const browser = await chromium.launch({
 async function logIn(look) {
   const context = await browser.newContext(look);
   const page = await context.newPage();
-  page.on("console", (message) => message.type() === "error" && console.error("console:", message.text()));
+  page.on("console", (message) => message.type() === "error" && console.error("console:", message.text(), message.location().url));
   page.on("pageerror", (error) => console.error("page:", error.message));
   await page.goto(url);
   await page.locator("input[name=username]").fill("demo");

@@ -13,6 +13,8 @@ from .tickets import Priority, Ticket
 from .wire.messages import LastAnswer, Stages
 
 _WEIGHT = 0.3
+#: What is left of an answer's energy at the next one.
+_FADE = 0.9
 #: Fewer tokens say nothing about how fast a prompt is read.
 _READ_TOKENS = 32
 
@@ -41,7 +43,6 @@ class Answers:
     first_token_s: float | None = None
     answer_s: float | None = None
     tokens_per_s: float | None = None
-    tokens_per_joule: float | None = None
     prompt_tokens_per_s: float | None = None
     cached_share: float | None = None
     last: LastAnswer | None = None
@@ -49,6 +50,16 @@ class Answers:
     def __post_init__(self) -> None:
         self._starts: dict[int, _Start] = {}
         self._opened: dict[int, tuple[int, int]] = {}
+        self._tokens = self._joules = 0.0
+
+    @property
+    def tokens_per_joule(self) -> float | None:
+        """The tokens of recent answers over their energy, None before any was measured.
+
+        Sums of both, in which the latest count most: meters are read once a second, so of two short
+        answers one may have cost nothing and the other twice its share.
+        """
+        return self._tokens / self._joules if self._tokens and self._joules else None
 
     def opened(self, ticket: Ticket) -> None:
         """Note a new question: from now on hashing may give way to it."""
@@ -86,8 +97,9 @@ class Answers:
             self.tokens_per_s = _mean(self.tokens_per_s, (tokens - 1) / decode_s)
         used_j = self.joules(ticket.runner) if ticket.runner else None
         took_j = None if used_j is None or start.joules is None else used_j - start.joules
-        if tokens and took_j is not None and took_j > 0:
-            self.tokens_per_joule = _mean(self.tokens_per_joule, tokens / took_j)
+        if tokens and took_j is not None:
+            self._tokens = self._tokens * _FADE + tokens
+            self._joules = self._joules * _FADE + max(0.0, took_j)
         if usage and usage.prompt_tokens:
             self._count_prompt(ticket, usage.prompt_tokens, usage.cached_tokens, read_s)
         self.last = self._figures(ticket, start, took_j)
