@@ -72,6 +72,8 @@ async def test_diagnostics_health_and_repairs_hold_no_secret(
     hass.config_entries.async_update_entry(
         broker, data={**broker.data, "username": "house", "password": BROKER}
     )
+    # The broker's integration loads itself anew, and must not lose what the house subscribes to.
+    await hass.async_block_till_done()
     voice = await set_up(hass, rig_subentry(ATTIC, "http://10.0.0.5:8420", KEY), agent_subentry())
     rig = await live_rig(hass)
     tell_all(rig)
